@@ -1,0 +1,4 @@
+// Package auth says who is speaking: it checks credentials and holds the SASL
+// mechanisms PLAIN and LOGIN. Parts: sigv4, the derivation of SMTP passwords.
+// It does not know listeners or replies other than the ones it refuses with.
+package auth

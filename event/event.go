@@ -1,0 +1,89 @@
+package event
+
+import (
+	"context"
+	"time"
+
+	"github.com/sesame-mta/sesame/mail"
+)
+
+// Type says what happened.
+type Type int
+
+// The types, in the words of SES (spec section 8).
+const (
+	Send          Type = iota + 1 // accepted, on stable storage
+	Delivery                      // a remote host took responsibility
+	DeliveryDelay                 // a transient failure, will be tried again
+	Bounce                        // given up: refused for good, or expired
+	Reject                        // stopped by a scanner after acceptance
+	Complaint                     // a recipient complained
+)
+
+// String gives the name used in logs and metrics.
+func (t Type) String() string {
+	names := [...]string{"", "Send", "Delivery", "DeliveryDelay", "Bounce", "Reject", "Complaint"}
+	if t < 1 || int(t) >= len(names) {
+		return "unknown"
+	}
+	return names[t]
+}
+
+// Recipient is one recipient that the event is about.
+type Recipient struct {
+	N      int // number in the envelope
+	To     mail.ForwardPath
+	Reply  mail.Reply
+	Remote bool   // the reply is Host's, not ours
+	Host   string // MX host name
+	Addr   string
+	// Last is, for an expired recipient, the reply that kept it waiting.
+	Last mail.Reply
+}
+
+// Event is one thing that happened to one message. It is immutable.
+type Event struct {
+	Type       Type
+	Message    mail.ID
+	Account    string // 12 digits
+	Time       time.Time
+	Recipients []Recipient
+	// Consumers are the destinations that asked for it; the engine keeps one
+	// copy for each. An event without consumers is not kept.
+	Consumers []string
+}
+
+// Record is an event as a consumer reads it from the outbox.
+type Record struct {
+	Seq   uint64 // grows by one per consumer, without gaps
+	Event Event
+}
+
+// Outbox is where events wait until their consumer has acknowledged them. An
+// engine of store implements it; Append and Commit fill it in the same
+// transaction that changes the queue. While a Bounce waits there, the content of
+// its message is kept.
+type Outbox interface {
+	// Read gives up to limit records with a number above after, in order.
+	Read(ctx context.Context, consumer string, after uint64, limit int) ([]Record, error)
+	// Ack removes the records with these numbers; unknown ones are no error.
+	Ack(ctx context.Context, consumer string, seqs ...uint64) error
+	// Changed gives a channel that receives after records for consumer were added.
+	Changed(consumer string) <-chan struct{}
+}
+
+// Notice is a mail that we make ourselves: a DSN.
+type Notice struct {
+	// ID is derived from what caused the notice, so that a repeat is a no-op.
+	ID      mail.ID
+	Account string // on whose behalf; for logs and for the queue's fairness
+	To      mail.ForwardPath
+	Header  []byte // complete header section, ended by an empty line
+	Body    []byte
+}
+
+// Submitter takes a notice in through the one door. The reverse-path is null.
+// It returns nil when the notice is on stable storage, now or already before.
+type Submitter interface {
+	SubmitNotice(ctx context.Context, n Notice) error
+}

@@ -1,0 +1,44 @@
+package mail
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Status is an enhanced status code (RFC 3463). The zero value means that none
+// was given.
+type Status struct {
+	Class   int // 2 success, 4 transient, 5 permanent
+	Subject int // 0 to 999
+	Detail  int // 0 to 999
+}
+
+// IsZero reports whether no status was given.
+func (s Status) IsZero() bool { return s == Status{} }
+
+// String gives class.subject.detail, or nothing for the zero value.
+func (s Status) String() string {
+	if s.IsZero() {
+		return ""
+	}
+	return strconv.Itoa(s.Class) + "." + strconv.Itoa(s.Subject) + "." + strconv.Itoa(s.Detail)
+}
+
+// CutStatus takes an enhanced status code off the front of a reply text and
+// gives the text after it. Without one it gives the zero value and the whole text.
+func CutStatus(text string) (Status, string) {
+	word, rest, _ := strings.Cut(text, " ")
+	parts := strings.Split(word, ".")
+	if len(parts) != 3 || len(parts[0]) != 1 || !strings.Contains("245", parts[0]) {
+		return Status{}, text
+	}
+	var n [3]int
+	for i, p := range parts {
+		v, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || len(p) > 3 {
+			return Status{}, text
+		}
+		n[i] = int(v)
+	}
+	return Status{n[0], n[1], n[2]}, strings.TrimLeft(rest, " ")
+}

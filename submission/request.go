@@ -1,0 +1,49 @@
+package submission
+
+import (
+	"io"
+	"net/netip"
+
+	"github.com/sesame-mta/sesame/auth"
+	"github.com/sesame-mta/sesame/mail"
+)
+
+// Request is one message as a door hands it over. The envelope's paths are
+// checked for syntax already; nothing else is.
+type Request struct {
+	Principal *auth.Principal
+	Origin    Origin
+	From      mail.ReversePath
+	To        []mail.ForwardPath // as given, in order, duplicates kept
+	Content   Content
+}
+
+// Origin is where a request came from, for Received, the log and the trace.
+type Origin struct {
+	Client netip.Addr // the client's network address
+	Helo   string     // argument of EHLO or HELO, cleaned for use in a field
+	// Protocol is the word after "with" in Received (RFC 3848): ESMTPSA, ESMTPA, …
+	Protocol string
+	// TLS is the version ("TLSv1.3") and Cipher the suite's name; empty in clear text.
+	TLS, Cipher string
+	Session     string // id of the session in our log
+}
+
+// Content is the octets of a message on their way in, dot-stuffing undone. Read
+// gives io.EOF only when the true end was seen; a connection that ends early is
+// another error, and nothing is kept then.
+type Content interface {
+	io.Reader
+	// Facts tells what was seen so far; complete after io.EOF.
+	Facts() Facts
+}
+
+// Facts is what the reader of the content saw on the way.
+type Facts struct {
+	Size        int64 // octets
+	LongestLine int   // octets of the longest line, without its CRLF
+	EightBit    bool  // an octet above 127
+	BareCR      bool  // a CR not followed by LF
+	BareLF      bool  // an LF not preceded by CR
+	NUL         bool
+}
