@@ -1,0 +1,296 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/mail"
+)
+
+// Lease is the right to try some entries of one message in one line. It ends
+// with Settle or Release; a crash ends it too, and the entries are still due.
+type Lease struct {
+	Message *Message
+	Line    Line
+	Site    string
+	Entries []Entry // at least one, all due
+}
+
+// Take gives the next lease for a site, or nil when the site has nothing due
+// that is not on lease already. The turn goes round the accounts, then round
+// the lines of the account; within a line the oldest due entry comes first.
+func (q *Queue) Take(ctx context.Context, siteName string) *Lease {
+	for ctx.Err() == nil {
+		q.mu.Lock()
+		s := q.sites[siteName]
+		if s == nil {
+			q.mu.Unlock()
+			return nil
+		}
+		var n notes
+		l := s.next()
+		if len(l.units) == 0 {
+			q.fill(ctx, l)
+			q.update(l, q.Now(), &n)
+			q.mu.Unlock()
+			q.tell(&n)
+			continue
+		}
+		lease := q.lease(l, siteName)
+		q.update(l, q.Now(), &n)
+		q.mu.Unlock()
+		if lease.Message != nil || q.check(ctx, lease, Entry.queued) {
+			return lease
+		}
+	}
+	return nil
+}
+
+func (e Entry) queued() bool { return e.State == Queued }
+
+// lease takes the oldest unit of a line, or as much of it as one lease holds.
+func (q *Queue) lease(l *line, siteName string) *Lease {
+	u := &l.units[0]
+	lease := &Lease{Message: u.message, Line: l.Line, Site: siteName, Entries: u.entries}
+	if len(u.entries) > q.recipients {
+		lease.Entries, u.entries = u.entries[:q.recipients:q.recipients], u.entries[q.recipients:]
+	} else {
+		l.units[0] = unit{}
+		l.units = l.units[1:]
+	}
+	l.count -= len(lease.Entries)
+	q.loaded -= len(lease.Entries)
+	q.touch(l)
+	q.claim(l, lease.Entries)
+	return lease
+}
+
+func (q *Queue) claim(l *line, entries []Entry) {
+	if l.leased == nil {
+		l.leased = make(map[key]struct{}, len(entries))
+	}
+	for _, e := range entries {
+		l.leased[key{e.ID, e.N}] = struct{}{}
+	}
+}
+
+// fill reads the next due entries of a line from the spool. The lock is held,
+// but for the time of reading.
+func (q *Queue) fill(ctx context.Context, l *line) {
+	l.paging = true
+	l.disk = time.Time{} // from here on it tells what happens while reading
+	q.leaveRing(l)
+	limit := q.window + len(l.leased) + 1
+	q.mu.Unlock()
+	entries, err := q.spool.Page(ctx, l.Line, PageOptions{Limit: limit})
+	if err != nil && ctx.Err() == nil {
+		q.spoolError("page", err)
+	}
+	q.mu.Lock()
+	l.paging = false
+	now := q.Now()
+	if err != nil {
+		l.disk = earlier(l.disk, now)
+		l.rest = now.Add(spoolPause)
+	}
+	q.makeRoom(min(len(entries), q.window))
+	for _, e := range entries {
+		if _, ok := l.leased[key{e.ID, e.N}]; ok || q.appending[e.ID] > 0 {
+			continue
+		}
+		if !q.due(e.Due, now) || l.count >= q.window {
+			l.disk = earlier(l.disk, e.Due)
+			continue
+		}
+		q.load(l, nil, e)
+	}
+	if len(entries) == limit { // there may be more behind it
+		l.disk = earlier(l.disk, entries[limit-1].Due)
+	}
+	for _, k := range l.late {
+		delete(l.leased, k)
+	}
+	l.late = nil
+}
+
+// check loads the message of a lease and drops the entries that have gone or
+// changed since they were read. It reports whether any is left.
+func (q *Queue) check(ctx context.Context, lease *Lease, keep func(Entry) bool) bool {
+	m, entries, err := q.spool.Load(ctx, lease.Entries[0].ID, numbers(lease.Entries))
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		if ctx.Err() == nil {
+			q.spoolError("load", err)
+		}
+		q.putBack(lease)
+		return false
+	}
+	now := q.Now()
+	was := lease.Entries
+	lease.Message, lease.Entries = m, nil
+	var changed []Entry
+	for _, e := range entries {
+		if keep(e) && q.due(e.Due, now) {
+			lease.Entries = append(lease.Entries, e)
+		} else if e.State == Queued {
+			changed = append(changed, e)
+		}
+	}
+	if err == nil && len(lease.Entries) == len(was) {
+		return true
+	}
+	var n notes
+	q.mu.Lock()
+	l := q.line(lease.Line)
+	for _, e := range was {
+		if !slices.ContainsFunc(lease.Entries, func(k Entry) bool { return k.N == e.N }) {
+			q.unclaim(l, key{e.ID, e.N})
+		}
+	}
+	for _, e := range changed {
+		l.disk = earlier(l.disk, e.Due)
+	}
+	q.update(l, now, &n)
+	q.mu.Unlock()
+	q.tell(&n)
+	return len(lease.Entries) > 0
+}
+
+func (q *Queue) unclaim(l *line, k key) {
+	if l.paging {
+		l.late = append(l.late, k)
+		return
+	}
+	delete(l.leased, k)
+	if len(l.leased) == 0 {
+		l.leased = nil // a map keeps the memory of its largest day
+	}
+}
+
+// TakeExpired gives leases on due entries of a site that are past their time,
+// up to about limit entries, so that they can be given up without an attempt.
+func (q *Queue) TakeExpired(ctx context.Context, siteName string, limit int) []*Lease {
+	now := q.Now()
+	if now.Before(q.expire) {
+		return nil
+	}
+	var out []*Lease
+	for _, name := range q.working(siteName) {
+		if limit <= 0 || ctx.Err() != nil {
+			break
+		}
+		q.mu.Lock()
+		busy := 0
+		if l := q.lines[name]; l != nil {
+			busy = len(l.leased)
+		}
+		q.mu.Unlock()
+		entries, err := q.spool.Page(ctx, name, PageOptions{ExpiresBy: now, DueBy: now, Limit: limit + busy})
+		if err != nil {
+			if ctx.Err() == nil {
+				q.spoolError("page", err)
+			}
+			break
+		}
+		for _, lease := range q.pick(name, siteName, entries) {
+			if q.check(ctx, lease, q.givenUp) {
+				out = append(out, lease)
+				limit -= len(lease.Entries)
+			}
+		}
+	}
+	return out
+}
+
+func (q *Queue) givenUp(e Entry) bool { return e.State == Queued && q.Expired(e) }
+
+// working names the lines of a site that have work.
+func (q *Queue) working(siteName string) []Line {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var names []Line
+	if s := q.sites[siteName]; s != nil {
+		for _, t := range s.accounts {
+			for e := t.lines.Front(); e != nil; e = e.Next() {
+				names = append(names, e.Value.(*line).Line)
+			}
+		}
+	}
+	return names
+}
+
+// pick claims those of the entries that nobody has, one lease for each message.
+func (q *Queue) pick(name Line, siteName string, entries []Entry) []*Lease {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lines[name]
+	if l == nil {
+		return nil // settled meanwhile
+	}
+	var leases []*Lease
+	byID := make(map[mail.ID]*Lease)
+	for _, e := range entries {
+		k := key{e.ID, e.N}
+		if _, ok := l.leased[k]; ok || q.appending[e.ID] > 0 {
+			continue
+		}
+		lease := byID[e.ID]
+		if lease == nil {
+			lease = &Lease{Line: name, Site: siteName}
+			byID[e.ID] = lease
+			leases = append(leases, lease)
+		}
+		lease.Entries = append(lease.Entries, e)
+		q.forget(l, k)
+		q.claim(l, []Entry{e})
+	}
+	return leases
+}
+
+// Settle commits what became of a lease, with the events that tell of it, and
+// ends the lease. Entries of the lease that settled does not name are still
+// due. On an error nothing is settled and the lease goes on.
+func (q *Queue) Settle(ctx context.Context, lease *Lease, settled []Settled, events []event.Event) error {
+	if len(settled) > 0 || len(events) > 0 {
+		id := lease.Entries[0].ID
+		if err := q.spool.Commit(ctx, Settlement{ID: id, Entries: settled, Events: events}); err != nil {
+			return err
+		}
+	}
+	q.end(lease, settled)
+	return nil
+}
+
+// Release ends a lease without an attempt; its entries are still due.
+func (q *Queue) Release(lease *Lease) { q.end(lease, nil) }
+
+func (q *Queue) end(lease *Lease, settled []Settled) {
+	var n notes
+	q.mu.Lock()
+	l := q.line(lease.Line)
+	for _, e := range lease.Entries {
+		due := e.Due
+		if i := slices.IndexFunc(settled, func(s Settled) bool { return s.N == e.N }); i >= 0 {
+			if settled[i].Result != mail.Deferred {
+				q.unclaim(l, key{e.ID, e.N})
+				continue
+			}
+			due = settled[i].Due
+		}
+		l.disk = earlier(l.disk, due)
+		q.unclaim(l, key{e.ID, e.N})
+	}
+	q.update(l, q.Now(), &n)
+	q.mu.Unlock()
+	q.tell(&n)
+}
+
+// putBack ends a lease that could not be loaded and lets its line rest.
+func (q *Queue) putBack(lease *Lease) {
+	q.mu.Lock()
+	q.line(lease.Line).rest = q.Now().Add(spoolPause)
+	q.mu.Unlock()
+	q.end(lease, nil)
+}
