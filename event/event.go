@@ -80,6 +80,7 @@ type Notice struct {
 	To      mail.ForwardPath
 	Header  []byte // complete header section, ended by an empty line
 	Body    []byte
+	Keys    []string // DKIM keys to sign with
 }
 
 // Submitter takes a notice in through the one door. The reverse-path is null.

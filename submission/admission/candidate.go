@@ -1,0 +1,51 @@
+package admission
+
+import (
+	"context"
+
+	"github.com/sesame-mta/sesame/auth"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/mail/message"
+)
+
+// Candidate is a message that asks to be let in, with all that is known of it.
+type Candidate struct {
+	Principal *auth.Principal
+	From      mail.ReversePath
+	To        []mail.ForwardPath
+	Header    *message.Section
+	Size      int64 // octets of the content
+	// What the reader of the content met.
+	BareCR, BareLF, NUL bool
+	LongestLine         int // octets without the CRLF
+}
+
+// Rule looks at a candidate. Its error is the *mail.Reply that refuses it.
+type Rule struct {
+	Name  string // of a small closed set: it labels the metric of refusals
+	Check func(ctx context.Context, c *Candidate) error
+}
+
+// Options is what the rules need to know.
+type Options struct {
+	Region     string // label in SES's texts, written in capitals
+	Identities Identities
+}
+
+// Rules gives the rules in the order in which they are asked. The first refusal
+// is the reply, so what is cheap and certain comes first.
+func Rules(o Options) []Rule {
+	return []Rule{
+		{"octets", octets},
+		{"line_length", lineLength},
+		{"hops", hops},
+		{"from", oneFrom},
+		{"identity", identities(o.Identities, o.Region)},
+		{"configuration_set", configurationSet},
+	}
+}
+
+// failed is the pattern of SES for a message it cannot parse (spec section 1.5).
+func failed(detail int, sentence string) *mail.Reply {
+	return mail.Recorded(554, 6, detail, "Transaction failed: "+sentence)
+}

@@ -1,0 +1,235 @@
+package submission
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/mail/message"
+	"github.com/sesame-mta/sesame/queue"
+	"github.com/sesame-mta/sesame/submission/admission"
+)
+
+// Queue is where an accepted message goes; *queue.Queue.
+type Queue interface {
+	Append(ctx context.Context, s queue.Submission) (mail.ID, error)
+}
+
+// Spool is where content goes before; queue.Spool.
+type Spool interface {
+	Draft(ctx context.Context) (queue.Draft, error)
+	Room(size int64) error
+}
+
+// Options is what a Desk needs. Spool, Queue, Minter and Rules must be set.
+type Options struct {
+	Hostname string // in Received
+	Domain   string // of the Message-ID fields we make; empty is Hostname
+	Spool    Spool
+	Queue    Queue
+	Minter   *mail.Minter
+	Rules    []admission.Rule
+	// Keys names the DKIM keys for the domain of a From field.
+	Keys func(account, domain string) []string
+	// Interest names the consumers that want an event; nil is none.
+	Interest func(t event.Type, account string) []string
+	// Now is the time of acceptance; nil is time.Now.
+	Now func() time.Time
+	// MessageBytes bounds the content in octets, MaxAge the time in the queue.
+	MessageBytes int64
+	MaxAge       time.Duration
+	// ShowClient puts the client's network address into Received.
+	ShowClient bool
+	Log        *slog.Logger
+	Metrics    prometheus.Registerer
+}
+
+// Desk takes messages in. It is safe for concurrent use.
+type Desk struct {
+	o       Options
+	metrics metrics
+	bufs    sync.Pool
+}
+
+// New makes a desk.
+func New(o Options) *Desk {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Domain == "" {
+		o.Domain = o.Hostname
+	}
+	d := &Desk{o: o, metrics: newMetrics(o.Metrics)}
+	d.bufs.New = func() any { return new([receiveBuf]byte) }
+	return d
+}
+
+// Room answers at MAIL: whether a message of size octets (0: not said) would
+// find room. The error is a *mail.Reply.
+func (d *Desk) Room(_ context.Context, size int64) error {
+	if size > d.o.MessageBytes {
+		return d.refused("size", errTooLong)
+	}
+	if err := d.o.Spool.Room(size); err != nil {
+		return d.refused("storage", storageReply(err))
+	}
+	return nil
+}
+
+// Submit takes one message in. On nil it is on stable storage, will be tried
+// until it is delivered, refused or expired, and id names it. An error that is a
+// *mail.Reply is the refusal; any other is that of the content's reader. After
+// an error nothing of the message is kept.
+func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
+	log := d.o.Log.With("account", r.Principal.Account, "from", r.From.String())
+	draft, err := d.o.Spool.Draft(ctx)
+	if err != nil {
+		return mail.ID{}, d.refused("storage", storageReply(err))
+	}
+	defer draft.Discard()
+
+	header, err := d.receive(draft, r.Content)
+	if err != nil {
+		return mail.ID{}, d.note(log, "content", err)
+	}
+	facts := r.Content.Facts()
+	section, err := message.Scan(header)
+	if err != nil {
+		return mail.ID{}, d.note(log, "header", malformed(err))
+	}
+	c := &admission.Candidate{
+		Principal: r.Principal, From: r.From, To: r.To, Header: section, Size: draft.Size(),
+		BareCR: facts.BareCR, BareLF: facts.BareLF, NUL: facts.NUL, LongestLine: facts.LongestLine,
+	}
+	for _, rule := range d.o.Rules {
+		if err := rule.Check(ctx, c); err != nil {
+			return mail.ID{}, d.note(log, rule.Name, err)
+		}
+	}
+
+	now := d.o.Now()
+	id := d.o.Minter.New(now)
+	edit, messageID := d.edit(r, section, id, now)
+	m := queue.Message{
+		ID: id, Account: r.Principal.Account, From: r.From, To: distinct(r.To), Accepted: now,
+		Size: draft.Size(), HeaderSize: int64(len(header)), Edit: edit, EightBit: facts.EightBit,
+		MessageID: messageID, Keys: d.keys(r.Principal.Account, section),
+	}
+	first, err := d.append(ctx, m, draft)
+	if err != nil {
+		return mail.ID{}, d.note(log, "storage", storageReply(err))
+	}
+	d.metrics.accepted.Inc()
+	d.metrics.octets.Add(float64(m.Size))
+	log.Info("message accepted", "id", first, "to", len(m.To))
+	return first, nil
+}
+
+// append makes the one Append of a message.
+func (d *Desk) append(ctx context.Context, m queue.Message, draft queue.Draft) (mail.ID, error) {
+	s := queue.Submission{
+		Message: m, Content: draft, Due: m.Accepted, MaxAge: d.o.MaxAge,
+		Charge: queue.Charge{Account: m.Account, Recipients: len(m.To)},
+	}
+	if d.o.Interest != nil {
+		if names := d.o.Interest(event.Send, m.Account); len(names) > 0 {
+			s.Events = []event.Event{{Type: event.Send, Message: m.ID, Account: m.Account,
+				Time: m.Accepted, Recipients: recipients(m.To), Consumers: names}}
+		}
+	}
+	return d.o.Queue.Append(ctx, s)
+}
+
+// SubmitNotice takes in a mail of our own. It passes no rule and is charged to
+// nobody (decisions: our own DSNs bypass identity, sandbox and quota); its id is
+// derived, so that a repeat changes nothing.
+func (d *Desk) SubmitNotice(ctx context.Context, n event.Notice) error {
+	draft, err := d.o.Spool.Draft(ctx)
+	if err != nil {
+		return err
+	}
+	defer draft.Discard()
+	for _, part := range [][]byte{n.Header, n.Body} {
+		if _, err := draft.Write(part); err != nil {
+			return err
+		}
+	}
+	m := queue.Message{
+		ID: n.ID, Account: n.Account, To: []mail.ForwardPath{n.To}, Accepted: d.o.Now(),
+		Size: draft.Size(), HeaderSize: int64(len(n.Header)), Notice: true, Keys: n.Keys,
+	}
+	s := queue.Submission{Message: m, Content: draft, Due: m.Accepted, MaxAge: d.o.MaxAge}
+	if _, err := d.o.Queue.Append(ctx, s); err != nil {
+		return err
+	}
+	d.o.Log.Info("notice accepted", "id", n.ID, "account", n.Account, "to", n.To.String())
+	return nil
+}
+
+// note counts a refusal and logs it once, with its private cause.
+func (d *Desk) note(log *slog.Logger, reason string, err error) error {
+	var reply *mail.Reply
+	if !errors.As(err, &reply) {
+		return err
+	}
+	log.Info("message refused", "code", reply.Code, "status", reply.Status, "text", reply.Text, "err", reply.Cause)
+	return d.refused(reason, reply)
+}
+
+func (d *Desk) refused(reason string, reply *mail.Reply) error {
+	d.metrics.refused.WithLabelValues(reason).Inc()
+	return reply
+}
+
+// keys names the keys of the From field's domain. The rules saw to it that
+// every From parses; the first one signs.
+func (d *Desk) keys(account string, s *message.Section) []string {
+	if d.o.Keys == nil {
+		return nil
+	}
+	field, _ := s.Get("From")
+	from, err := message.Addresses(field.Value())
+	if err != nil || len(from) == 0 {
+		return nil
+	}
+	return d.o.Keys(account, from[0].Domain())
+}
+
+// distinct drops a recipient that stands twice; mail goes to it once.
+func distinct(to []mail.ForwardPath) []mail.ForwardPath {
+	if len(to) == 1 {
+		return to
+	}
+	seen := make(map[mail.ForwardPath]bool, len(to))
+	out := make([]mail.ForwardPath, 0, len(to))
+	for _, p := range to {
+		if !seen[p] {
+			seen[p] = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func recipients(to []mail.ForwardPath) []event.Recipient {
+	out := make([]event.Recipient, len(to))
+	for i, p := range to {
+		out[i] = event.Recipient{N: i, To: p}
+	}
+	return out
+}
+
+// malformed is the refusal of a header section that cannot be read in one way
+// only. The sentences of package message hold nothing private.
+func malformed(err error) *mail.Reply {
+	return mail.Recorded(554, 6, 0, "Transaction failed: "+err.Error())
+}

@@ -1,0 +1,69 @@
+package submission
+
+import (
+	"strings"
+	"time"
+
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/mail/message"
+)
+
+// dropped lists the fields that never leave: Bcc is for the sender's eyes
+// (spec section 3.2), Return-Path is written at final delivery (RFC 5321 section
+// 4.4), the rest steers us (spec section 3.1).
+var dropped = [...]string{
+	"Bcc", "Resent-Bcc", "Return-Path",
+	"X-SES-CONFIGURATION-SET", "X-SES-MESSAGE-TAGS", "X-SES-SOURCE-ARN", "X-SES-FROM-ARN",
+	"X-SES-RETURN-PATH-ARN", "X-SES-LIST-MANAGEMENT-OPTIONS", "X-SES-TENANT",
+}
+
+// edit decides what changes in the header section: fields that go, and before
+// what stays Received, and Message-ID and Date where they are missing. Strict
+// replaces those two and adds no Received, as SES does (decisions, Profiles).
+// It gives the Message-ID that the message leaves with.
+func (d *Desk) edit(r *Request, s *message.Section, id mail.ID, now time.Time) (message.Edit, string) {
+	strict := r.Principal.Strict
+	names := dropped[:]
+	if strict {
+		names = append(names[:len(names):len(names)], "Message-ID", "Date")
+	}
+	e := message.Edit{Drop: s.Spans(names...)}
+	if !strict {
+		e.Prefix = append(e.Prefix, d.received(r, id, now)...)
+	}
+	field, has := s.Get("Message-ID")
+	messageID := field.Value()
+	if strict || !has {
+		messageID = message.NewMessageID(id, d.o.Domain)
+		e.Prefix = append(e.Prefix, "Message-ID: "+messageID+"\r\n"...)
+	}
+	if _, has := s.Get("Date"); strict || !has {
+		e.Prefix = append(e.Prefix, "Date: "+message.Date(now)+"\r\n"...)
+	}
+	return e, messageID
+}
+
+// received is the trace field (RFC 5321 section 4.4). The client's address
+// stays out unless the operator wants it in; the log has it.
+func (d *Desk) received(r *Request, id mail.ID, now time.Time) string {
+	var b strings.Builder
+	b.WriteString("Received: from " + r.Origin.Helo)
+	if d.o.ShowClient && r.Origin.Client.IsValid() {
+		ip := r.Origin.Client.Unmap()
+		if ip.Is6() {
+			b.WriteString(" ([IPv6:" + ip.String() + "])")
+		} else {
+			b.WriteString(" ([" + ip.String() + "])")
+		}
+	}
+	b.WriteString("\r\n\tby " + d.o.Hostname + " with " + r.Origin.Protocol)
+	if r.Origin.TLS != "" {
+		b.WriteString(" (" + r.Origin.TLS + " " + r.Origin.Cipher + ")")
+	}
+	b.WriteString("\r\n\tid " + id.String())
+	if len(r.To) == 1 {
+		b.WriteString("\r\n\tfor " + r.To[0].Path())
+	}
+	b.WriteString(";\r\n\t" + message.Date(now) + "\r\n")
+	return b.String()
+}

@@ -1,0 +1,27 @@
+package submission
+
+import (
+	"errors"
+
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+)
+
+// The refusals that are not a rule's.
+var (
+	errTooLong   = mail.Recorded(552, 3, 4, "Message is too long.")
+	errFull      = mail.Refuse(452, 3, 1, "Insufficient system storage")
+	errQuota     = mail.Recorded(454, 7, 0, "Throttling failure: Daily message quota exceeded.")
+	errTemporary = mail.Recorded(451, 3, 0, "Temporary service failure")
+)
+
+// storageReply turns what the spool says into what a client may read.
+func storageReply(err error) *mail.Reply {
+	switch {
+	case errors.Is(err, queue.ErrFull):
+		return errFull.WithCause(err)
+	case errors.Is(err, queue.ErrQuota):
+		return errQuota.WithCause(err)
+	}
+	return errTemporary.WithCause(err)
+}
