@@ -1,0 +1,133 @@
+package keyfile
+
+import (
+	"bytes"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Name is the name of the key file under the data directory.
+const Name = "secret.key"
+
+const (
+	prefix = "sesame-key-1 " // the version of the file's form
+	size   = 32              // octets of the secret
+	// maxFile is more than any key file has; the rest of a longer one is not read.
+	maxFile = 1024
+)
+
+// File is an open key file. It is safe for concurrent use and never changes.
+type File struct {
+	secret [size]byte
+	id     [idSize]byte
+	seal   *box
+}
+
+// Open reads the key file of a data directory and makes it when there is none.
+// A file that others than its owner may read or write is refused: who holds it
+// can open every sealed secret.
+func Open(dir string) (*File, error) {
+	path := filepath.Join(dir, Name)
+	f, err := read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := create(dir, path); err != nil {
+			return nil, fmt.Errorf("make key file: %w", err)
+		}
+		f, err = read(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func read(path string) (*File, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open key file: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("open key file: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("key file %s is not a regular file", path)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fmt.Errorf("key file %s is open to others than its owner (mode %04o): run chmod 600 on it", path, mode)
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxFile))
+	if err != nil {
+		return nil, fmt.Errorf("read key file: %w", err)
+	}
+	text, ok := bytes.CutPrefix(bytes.TrimSpace(data), []byte(prefix))
+	secret, err := base64.StdEncoding.DecodeString(string(text))
+	if !ok || err != nil || len(secret) != size {
+		return nil, fmt.Errorf("key file %s is damaged: put back a copy, what is sealed cannot be read without it", path)
+	}
+	return newFile(secret)
+}
+
+func newFile(secret []byte) (*File, error) {
+	f := &File{}
+	copy(f.secret[:], secret)
+	copy(f.id[:], f.Key("key-id", idSize))
+	var err error
+	f.seal, err = newBox(f.Key("seal", size))
+	if err != nil {
+		return nil, fmt.Errorf("key file: %w", err)
+	}
+	return f, nil
+}
+
+// create writes a new key under a name of its own and links it to its place, so
+// that a crash leaves no half file and of two processes only one wins.
+func create(dir, path string) error {
+	var secret [size]byte
+	if _, err := rand.Read(secret[:]); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(dir, Name+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name()) //nolint:errcheck // linked by then, or of no use
+	_, err = file.WriteString(prefix + base64.StdEncoding.EncodeToString(secret[:]) + "\n")
+	if err == nil {
+		err = file.Sync()
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(file.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Key derives a sub-key of n octets for one purpose (HKDF-SHA256, RFC 5869).
+// The same purpose always gives the same key, and none tells of another.
+func (f *File) Key(purpose string, n int) []byte {
+	key, err := hkdf.Key(sha256.New, f.secret[:], nil, "sesame "+purpose, n)
+	if err != nil {
+		panic("keyfile: sub-key of an impossible length: " + err.Error())
+	}
+	return key
+}
