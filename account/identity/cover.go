@@ -1,0 +1,54 @@
+package identity
+
+import (
+	"strings"
+
+	"github.com/sesame-mta/sesame/mail"
+)
+
+// Covers gives the identity that lets an account send as an address (spec
+// section 4.5): that address; the address without its label, user@d for
+// user+label@d; its domain; the nearest parent domain. Only verified ones count.
+func (b *Book) Covers(accountID string, a mail.Address) (Identity, bool) {
+	if a.IsZero() {
+		return Identity{}, false
+	}
+	n := nameOf(accountID, a)
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if e := b.verified(n); e != nil {
+		return e.Identity, true
+	}
+	if base, _, found := strings.Cut(n.local, "+"); found && base != "" {
+		if e := b.verified(name{n.account, base, n.domain}); e != nil {
+			return e.Identity, true
+		}
+	}
+	if e := b.nearest(n.account, n.domain); e != nil {
+		return e.Identity, true
+	}
+	return Identity{}, false
+}
+
+// nearest gives the verified identity of a domain or of its nearest parent. It
+// takes off whole labels, so that evilexample.com is no child of example.com;
+// an address literal has none and matches nothing, as no identity is a literal.
+func (b *Book) nearest(accountID, domain string) *entry {
+	for {
+		if e := b.verified(name{accountID, "", domain}); e != nil {
+			return e
+		}
+		var found bool
+		if _, domain, found = strings.Cut(domain, "."); !found {
+			return nil
+		}
+	}
+}
+
+// verified is called under the lock.
+func (b *Book) verified(n name) *entry {
+	if e := b.byName[n]; e != nil && e.Verified {
+		return e
+	}
+	return nil
+}
