@@ -1,0 +1,93 @@
+# make run and make test are all a newcomer needs. make ci is what CI runs, and
+# CI runs nothing else (.ci/run installs what it needs first).
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+BIN := bin/sesame
+
+# Seconds for all fuzz targets together, and kills of the crash test.
+FUZZ_SECONDS ?= 100
+KILLS ?= 200
+ARGS ?=
+
+GOLANGCI_VERSION := v2.15.0
+TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sesame/bin
+GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
+
+.PHONY: help build run test race lint fmt check fuzz crash e2e vuln cover bench soak ci clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+
+build: ## build bin/sesame
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/sesame
+
+run: build ## build, then start the server for a developer's machine
+	$(BIN) dev $(ARGS)
+
+test: ## all tests that need neither root nor anything installed
+	$(GO) test -shuffle=on ./...
+
+race: ## the same under the race detector
+	$(GO) test -race -shuffle=on ./...
+
+lint: $(GOLANGCI) ## the linters of .golangci.yml
+	$(GOLANGCI) run ./...
+
+$(GOLANGCI):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS)/new GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv $(TOOLS)/new/golangci-lint $@
+
+fmt: ## format the code
+	gofmt -l -w .
+
+check: ## format, modules and vet, changing nothing
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt: $$out" >&2; exit 1; fi
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(GO) vet -tags e2e ./internal/e2e/...
+
+fuzz: ## every fuzz target for some seconds (FUZZ_SECONDS in all)
+	.ci/fuzz $(FUZZ_SECONDS)
+
+e2e: build ## sesame beside Postfix, Sendmail, Exim, swaks and others
+	$(GO) test -tags e2e -count=1 -timeout 10m ./internal/e2e/
+
+crash: build ## kill -9 under load, KILLS times
+	SESAME_KILLS=$(KILLS) $(GO) test -tags e2e -count=1 -timeout 60m -v -run 'Kill' ./internal/e2e/
+
+vuln: ## known holes in what we import, where govulncheck is installed
+	@if command -v govulncheck >/dev/null; then govulncheck ./...; else echo "vuln: skipped, govulncheck is not installed"; fi
+
+cover: ## coverage of the tests, as cover.html
+	$(GO) test -coverprofile=cover.out -coverpkg=./... ./...
+	$(GO) tool cover -func=cover.out | tail -1
+	$(GO) tool cover -html=cover.out -o cover.html
+
+bench: build ## messages a second, beside the Postfix of Debian; ARGS for more
+	@mkdir -p dist
+	$(GO) run ./bench compare -sesame $(BIN) -json dist/bench.json $(ARGS)
+
+soak: build ## the long runs before a release; takes hours
+	$(MAKE) crash KILLS=10000
+	$(MAKE) fuzz FUZZ_SECONDS=86400
+
+# The end-to-end tests, a few kills among them, come last. No target may change
+# what is checked in.
+ci: ## what CI runs
+	@state() { git status --porcelain; git diff; }; before=$$(state); \
+	for target in check build lint test race fuzz vuln e2e; do \
+		echo "== $$target"; started=$$SECONDS; \
+		$(MAKE) --no-print-directory $$target; \
+		echo "== $$target took $$((SECONDS - started)) s"; \
+	done; \
+	if [ "$$before" != "$$(state)" ]; then echo "ci: the tree has changed:"; state; exit 1; fi
+
+clean: ## remove what was built
+	rm -rf bin dist cover.out cover.html
