@@ -1,0 +1,430 @@
+// Package load is an SMTP client that sends as many messages as a server will
+// take, and remembers which of them were acknowledged. It writes an id into
+// each (bench/sink counts them), measures how long the final reply takes, and
+// speaks raw SMTP, so that it costs little beside the server it measures.
+package load
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sesame-mta/sesame/bench/sink"
+)
+
+// TLSMode says how a connection is secured.
+type TLSMode int
+
+// The ways to secure a connection.
+const (
+	Clear    TLSMode = iota + 1 // no TLS
+	StartTLS                    // STARTTLS after EHLO
+	Implicit                    // TLS from the first octet
+)
+
+// Options say what to send. Addr is required.
+type Options struct {
+	Addr string
+	// Run is the first part of every id; make it differ between runs.
+	Run string
+	// Connections at once; 1 when zero.
+	Connections int
+	// PerConnection is the number of messages before a connection is made anew;
+	// 0 never does.
+	PerConnection int
+	// Messages in all; 0 means until Duration is over.
+	Messages int64
+	Duration time.Duration
+	// Size of a message in octets, header section and line ends counted; 2048
+	// when zero.
+	Size int
+	// Recipients of each message; 1 when zero.
+	Recipients int
+	// From is the reverse-path and the From field; Domain is that of the
+	// recipients, who are r0, r1 and so on there.
+	From, Domain string
+	// TLS is Clear when zero.
+	TLS TLSMode
+	// User and Password are for AUTH PLAIN; none without a user.
+	User, Password string
+	// Pipelining sends MAIL, RCPT and DATA at once. Chunking sends the content
+	// with them by BDAT.
+	Pipelining, Chunking bool
+	// Reconnect goes on after a broken connection, as long as the run lasts; else
+	// it ends the run with an error.
+	Reconnect bool
+}
+
+// Result is what a run did.
+type Result struct {
+	Accepted int64 `json:"accepted"`
+	// Refused messages got a 4xx or 5xx; LastRefusal is the latest of these.
+	Refused     int64  `json:"refused"`
+	LastRefusal string `json:"last_refusal,omitempty"`
+	Broken      int64  `json:"broken"` // connections
+	// Elapsed is from the start to the last acknowledgement.
+	Elapsed time.Duration `json:"elapsed_ns"`
+	// P50, P99 and Max are of the time from the last octet of the content to the
+	// final reply.
+	P50 time.Duration `json:"p50_ns"`
+	P99 time.Duration `json:"p99_ns"`
+	Max time.Duration `json:"max_ns"`
+	// Start is when the run began.
+	Start time.Time `json:"start"`
+	// Acknowledged holds a sink.Key per accepted message and recipient.
+	Acknowledged []string `json:"-"`
+}
+
+// run is the shared state of the workers.
+type run struct {
+	o    Options
+	next atomic.Int64
+	end  time.Time
+	fill string // the body
+}
+
+// worker is one connection after another.
+type worker struct {
+	*run
+	conn net.Conn
+	r    *bufio.Reader
+	buf  []byte
+	sent int // on this connection
+
+	acks            []string
+	times           []time.Duration
+	last            time.Time
+	refused, broken int64
+	refusal         string
+}
+
+// errStop ends a worker for good: the server's answer makes going on pointless.
+var errStop = errors.New("server refused the session")
+
+// Run sends and returns when all is sent, the duration is over or ctx ends.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	o = withDefaults(o)
+	start := time.Now()
+	ru := &run{o: o, end: start.Add(24 * time.Hour), fill: body(o.Size)}
+	if o.Duration > 0 {
+		ru.end = start.Add(o.Duration)
+	}
+	if o.Messages == 0 && o.Duration == 0 {
+		return nil, errors.New("neither a number of messages nor a duration")
+	}
+	workers := make([]*worker, o.Connections)
+	errs := make([]error, o.Connections)
+	var wg sync.WaitGroup
+	for i := range workers {
+		w := &worker{run: ru}
+		workers[i] = w
+		wg.Go(func() { errs[i] = w.loop(ctx) })
+	}
+	wg.Wait()
+	return gather(start, workers), errors.Join(errs...)
+}
+
+func withDefaults(o Options) Options {
+	o.Connections = max(o.Connections, 1)
+	o.Recipients = max(o.Recipients, 1)
+	if o.Size == 0 {
+		o.Size = 2048
+	}
+	if o.TLS == 0 {
+		o.TLS = Clear
+	}
+	if o.Run == "" {
+		o.Run = strconv.FormatInt(time.Now().UnixNano(), 36)
+	}
+	if o.From == "" {
+		o.From = "bench@example.com"
+	}
+	if o.Domain == "" {
+		o.Domain = "example.net"
+	}
+	return o
+}
+
+// body is text of about size octets in lines of 72.
+func body(size int) string {
+	const line = "It was a bright cold day in April, and the clocks struck as they should.\r\n"
+	n := max(size-260, 2) // less the header section
+	return strings.Repeat(line, n/len(line)+1)[:n-2] + "\r\n"
+}
+
+func gather(start time.Time, workers []*worker) *Result {
+	res := &Result{Start: start}
+	var times []time.Duration
+	last := start
+	for _, w := range workers {
+		res.Acknowledged = append(res.Acknowledged, w.acks...)
+		res.Accepted += int64(len(w.times))
+		res.Refused += w.refused
+		res.Broken += w.broken
+		if w.refusal != "" {
+			res.LastRefusal = w.refusal
+		}
+		times = append(times, w.times...)
+		if w.last.After(last) {
+			last = w.last
+		}
+	}
+	res.Elapsed = last.Sub(start)
+	if len(times) > 0 {
+		slices.Sort(times)
+		res.P50, res.P99, res.Max = times[len(times)/2], times[len(times)*99/100], times[len(times)-1]
+	}
+	return res
+}
+
+func (w *worker) loop(ctx context.Context) error {
+	defer w.quit()
+	for ctx.Err() == nil && time.Now().Before(w.end) {
+		n := w.next.Add(1)
+		if w.o.Messages > 0 && n > w.o.Messages {
+			return nil
+		}
+		err := w.one(ctx, n)
+		if err == nil {
+			continue
+		}
+		w.broken++
+		w.drop()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if !w.o.Reconnect {
+			return err
+		}
+		// The server may be on its way up: do not spin.
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// one sends message n, on a new connection when it must.
+func (w *worker) one(ctx context.Context, n int64) error {
+	if w.o.PerConnection > 0 && w.sent >= w.o.PerConnection {
+		w.quit()
+	}
+	if w.conn == nil {
+		if err := w.connect(ctx); err != nil {
+			return err
+		}
+	}
+	if err := w.conn.SetDeadline(time.Now().Add(60 * time.Second)); err != nil {
+		return err
+	}
+	w.sent++
+	id := w.o.Run + "-" + strconv.FormatInt(n, 10)
+	return w.message(id)
+}
+
+// message makes one transaction. A refusal is counted and is no error; an error
+// ends the connection.
+func (w *worker) message(id string) error {
+	content := w.content(id)
+	accepted, sent, err := w.transaction(content)
+	if err != nil {
+		return err
+	}
+	if !accepted {
+		_, err := w.command([]byte("RSET\r\n"), 250)
+		return err
+	}
+	w.last = time.Now()
+	w.times = append(w.times, w.last.Sub(sent))
+	for i := range w.o.Recipients {
+		w.acks = append(w.acks, sink.Key(id, w.rcpt(i)))
+	}
+	return nil
+}
+
+// transaction reports whether the content was accepted, and when its last octet
+// was sent.
+func (w *worker) transaction(content []byte) (accepted bool, sent time.Time, err error) {
+	commands := []string{"MAIL FROM:<" + w.o.From + ">\r\n"}
+	for i := range w.o.Recipients {
+		commands = append(commands, "RCPT TO:<"+w.rcpt(i)+">\r\n")
+	}
+	if !w.o.Pipelining {
+		for _, c := range commands {
+			if ok, err := w.command([]byte(c), 250); !ok {
+				return false, sent, err
+			}
+		}
+	}
+	b := w.buf[:0]
+	if w.o.Pipelining {
+		for _, c := range commands {
+			b = append(b, c...)
+		}
+	}
+	if w.o.Chunking {
+		b = append(b, "BDAT "+strconv.Itoa(len(content))+" LAST\r\n"...)
+		b = append(b, content...)
+	} else {
+		b = append(b, "DATA\r\n"...)
+	}
+	w.buf = b
+	if _, err := w.conn.Write(b); err != nil {
+		return false, sent, err
+	}
+	sent = time.Now()
+	all := true
+	if w.o.Pipelining {
+		for range commands {
+			ok, err := w.expect(250)
+			if err != nil {
+				return false, sent, err
+			}
+			all = all && ok
+		}
+	}
+	if !w.o.Chunking {
+		if ok, err := w.expect(354); !ok {
+			return false, sent, err
+		}
+		// After 354 the content must be sent, even if a recipient was refused.
+		if _, err := w.conn.Write(append(content, ".\r\n"...)); err != nil {
+			return false, sent, err
+		}
+		sent = time.Now()
+	}
+	ok, err := w.expect(250)
+	return ok && all, sent, err
+}
+
+// orElse gives err, or otherwise when there is none.
+func orElse(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+func (w *worker) rcpt(i int) string { return "r" + strconv.Itoa(i) + "@" + w.o.Domain }
+
+func (w *worker) content(id string) []byte {
+	return []byte("From: <" + w.o.From + ">\r\nTo: <" + w.rcpt(0) + ">\r\nSubject: bench " + id +
+		"\r\nDate: " + time.Now().Format(time.RFC1123Z) +
+		"\r\nMessage-ID: <" + id + "@bench.example.com>\r\n" + sink.IDField + ": " + id + "\r\n\r\n" + w.fill)
+}
+
+func (w *worker) connect(ctx context.Context) error {
+	d := net.Dialer{Timeout: 20 * time.Second}
+	conn, err := d.DialContext(ctx, "tcp", w.o.Addr)
+	if err != nil {
+		return err
+	}
+	w.sent = 0
+	w.use(conn)
+	if err := conn.SetDeadline(time.Now().Add(60 * time.Second)); err != nil {
+		return err
+	}
+	// A server that measures certificates is not what is measured here.
+	config := &tls.Config{InsecureSkipVerify: true}
+	if w.o.TLS == Implicit {
+		w.use(tls.Client(conn, config))
+	}
+	if ok, err := w.expect(220); !ok {
+		return orElse(err, errStop)
+	}
+	if ok, err := w.command([]byte("EHLO client.example.com\r\n"), 250); !ok {
+		return orElse(err, errStop)
+	}
+	if w.o.TLS == StartTLS {
+		if ok, err := w.command([]byte("STARTTLS\r\n"), 220); !ok {
+			return orElse(err, errStop)
+		}
+		w.use(tls.Client(conn, config))
+		if ok, err := w.command([]byte("EHLO client.example.com\r\n"), 250); !ok {
+			return orElse(err, errStop)
+		}
+	}
+	if w.o.User != "" {
+		plain := base64.StdEncoding.EncodeToString([]byte("\x00" + w.o.User + "\x00" + w.o.Password))
+		if ok, err := w.command([]byte("AUTH PLAIN "+plain+"\r\n"), 235); !ok {
+			return orElse(err, errStop)
+		}
+	}
+	return nil
+}
+
+func (w *worker) use(conn net.Conn) {
+	w.conn, w.r = conn, bufio.NewReaderSize(conn, 4<<10)
+}
+
+// command sends one line and reads its reply.
+func (w *worker) command(b []byte, want int) (bool, error) {
+	if _, err := w.conn.Write(b); err != nil {
+		return false, err
+	}
+	return w.expect(want)
+}
+
+// expect reads a reply and reports whether it has the code that was wanted.
+// Another code is counted, and is no error unless it is 421.
+func (w *worker) expect(want int) (bool, error) {
+	line, err := w.reply()
+	if err != nil {
+		return false, err
+	}
+	code, err := strconv.Atoi(line[:3])
+	if err != nil {
+		return false, fmt.Errorf("bad reply %q", line)
+	}
+	if code == want {
+		return true, nil
+	}
+	w.refused++
+	w.refusal = line
+	if code == 421 {
+		return false, errStop
+	}
+	return false, nil
+}
+
+func (w *worker) reply() (string, error) {
+	for {
+		b, err := w.r.ReadSlice('\n')
+		if err != nil {
+			return "", err
+		}
+		line := strings.TrimRight(string(b), "\r\n")
+		if len(line) < 3 {
+			return "", fmt.Errorf("bad reply %q", line)
+		}
+		if len(line) == 3 || line[3] != '-' {
+			return line, nil
+		}
+	}
+}
+
+func (w *worker) quit() {
+	if w.conn == nil {
+		return
+	}
+	_, _ = w.conn.Write([]byte("QUIT\r\n")) // a courtesy
+	w.drop()
+}
+
+func (w *worker) drop() {
+	if w.conn != nil {
+		_ = w.conn.Close() // all that matters was acknowledged before
+		w.conn = nil
+	}
+}

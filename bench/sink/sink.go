@@ -1,0 +1,366 @@
+// Package sink is an SMTP server that takes every message as fast as it can,
+// counts it and forgets it. It finds messages that were lost or came twice by
+// the id that bench/load writes into them. It serves benchmarks and tests: it
+// keeps nothing, checks no address and must never face the Internet.
+package sink
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// IDField is the header field that carries the id of a message of bench/load.
+const IDField = "X-Bench-Id"
+
+// Options say how the sink behaves. The zero value offers nothing beyond RFC
+// 5321's minimum, answers at once and takes everything.
+type Options struct {
+	// Pipelining and Chunking are the extensions to offer.
+	Pipelining, Chunking bool
+	// Latency is waited before the reply to the content.
+	Latency time.Duration
+	// Defer is the percentage of messages that get 451 to their content.
+	Defer int
+}
+
+// Sink is a running sink.
+type Sink struct {
+	o    Options
+	l    net.Listener
+	wg   sync.WaitGroup
+	last atomic.Int64 // time of the last delivery, in nanoseconds since 1970
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+	seen  map[string]int // "id recipient": how often
+
+	sessions, messages, recipients, deferred, octets atomic.Int64
+}
+
+// Listen starts a sink at addr. Close must be called.
+func Listen(addr string, o Options) (*Sink, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sink{o: o, l: l, conns: map[net.Conn]struct{}{}, seen: map[string]int{}}
+	s.wg.Add(1)
+	go s.accept()
+	return s, nil
+}
+
+// Addr is where the sink listens.
+func (s *Sink) Addr() string { return s.l.Addr().String() }
+
+// Close ends all sessions and waits for them.
+func (s *Sink) Close() error {
+	err := s.l.Close()
+	s.mu.Lock()
+	for c := range s.conns {
+		_ = c.Close() // the session reports it, to nobody
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+	return err
+}
+
+// Count is what a sink has taken so far.
+type Count struct {
+	Sessions   int64 `json:"sessions"`
+	Messages   int64 `json:"messages"`
+	Recipients int64 `json:"recipients"`
+	Deferred   int64 `json:"deferred"`
+	Octets     int64 `json:"octets"`
+	// Last is the time of the last delivery.
+	Last time.Time `json:"last"`
+}
+
+// Count gives the figures of this moment.
+func (s *Sink) Count() Count {
+	return Count{
+		Sessions: s.sessions.Load(), Messages: s.messages.Load(), Recipients: s.recipients.Load(),
+		Deferred: s.deferred.Load(), Octets: s.octets.Load(), Last: time.Unix(0, s.last.Load()),
+	}
+}
+
+// Check compares what came with the keys that were acknowledged (see Key): how
+// many of those never came, and how many keys came more than once.
+func (s *Sink) Check(acknowledged []string) (lost, doubled []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range acknowledged {
+		if s.seen[key] == 0 {
+			lost = append(lost, key)
+		}
+	}
+	for key, n := range s.seen {
+		if n > 1 {
+			doubled = append(doubled, key)
+		}
+	}
+	return lost, doubled
+}
+
+// Forget starts the counting of ids anew.
+func (s *Sink) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.seen)
+}
+
+// WaitFor returns when n recipients have been served in all, or when ctx ends.
+func (s *Sink) WaitFor(ctx context.Context, n int64) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for s.recipients.Load() < n {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d recipients came: %w", s.recipients.Load(), n, ctx.Err())
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// Key names one delivery: a message of bench/load to one of its recipients.
+func Key(id, rcpt string) string { return id + " " + rcpt }
+
+func (s *Sink) accept() {
+	defer s.wg.Done()
+	for {
+		c, err := s.l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		s.mu.Lock()
+		s.conns[c] = struct{}{}
+		s.mu.Unlock()
+		s.sessions.Add(1)
+		s.wg.Add(1)
+		go func() {
+			defer s.wg.Done()
+			(&session{s: s, c: c, r: bufio.NewReaderSize(c, 16<<10), w: bufio.NewWriterSize(c, 4<<10)}).serve()
+			_ = c.Close() // the peer sees it or is gone
+			s.mu.Lock()
+			delete(s.conns, c)
+			s.mu.Unlock()
+		}()
+	}
+}
+
+type session struct {
+	s     *Sink
+	c     net.Conn
+	r     *bufio.Reader
+	w     *bufio.Writer
+	rcpts []string
+	id    string
+	head  bool // still in the header section of the message
+	line  bool // at the beginning of a line
+	size  int64
+}
+
+// errProtocol ends a session that is out of step.
+var errProtocol = errors.New("out of step")
+
+func (ss *session) serve() {
+	ss.say("220 sink.example.net ESMTP sink")
+	for {
+		line, err := ss.readLine()
+		if err != nil {
+			return
+		}
+		verb, arg, _ := strings.Cut(line, " ")
+		switch strings.ToUpper(verb) {
+		case "EHLO":
+			ss.ehlo()
+		case "HELO":
+			ss.say("250 sink.example.net")
+		case "MAIL":
+			ss.begin()
+			ss.say("250 Ok")
+		case "RCPT":
+			ss.rcpts = append(ss.rcpts, path(arg))
+			ss.say("250 Ok")
+		case "DATA":
+			ss.say("354 Go ahead")
+			if err := ss.data(); err != nil {
+				return
+			}
+			ss.settle()
+		case "BDAT":
+			if err := ss.bdat(arg); err != nil {
+				return
+			}
+		case "RSET":
+			ss.begin()
+			ss.say("250 Ok")
+		case "NOOP":
+			ss.say("250 Ok")
+		case "QUIT":
+			ss.say("221 Bye")
+			_ = ss.w.Flush() // the peer may have gone already
+			return
+		default:
+			ss.say("500 Unknown")
+		}
+	}
+}
+
+func (ss *session) ehlo() {
+	ss.say("250-sink.example.net")
+	if ss.s.o.Pipelining {
+		ss.say("250-PIPELINING")
+	}
+	if ss.s.o.Chunking {
+		ss.say("250-CHUNKING")
+	}
+	ss.say("250 8BITMIME")
+}
+
+func (ss *session) begin() {
+	ss.rcpts, ss.id, ss.head, ss.line, ss.size = ss.rcpts[:0], "", true, true, 0
+}
+
+func (ss *session) say(s string) {
+	// A write error shows at the next read.
+	_, _ = ss.w.WriteString(s)
+	_, _ = ss.w.WriteString("\r\n")
+}
+
+// readLine gives a command line. Replies go out when no command is waiting.
+func (ss *session) readLine() (string, error) {
+	b, err := ss.readSlice()
+	return string(bytes.TrimRight(b, "\r\n")), err
+}
+
+func (ss *session) readSlice() ([]byte, error) {
+	if err := ss.fill(); err != nil {
+		return nil, err
+	}
+	b, err := ss.r.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		return b, nil
+	}
+	return b, err
+}
+
+// fill flushes what was said before a read that may wait.
+func (ss *session) fill() error {
+	if ss.r.Buffered() > 0 {
+		return nil
+	}
+	if err := ss.w.Flush(); err != nil {
+		return err
+	}
+	return ss.c.SetReadDeadline(time.Now().Add(10 * time.Minute))
+}
+
+// data reads to the final dot.
+func (ss *session) data() error {
+	ss.head, ss.line = true, true
+	for {
+		b, err := ss.readSlice()
+		if err != nil {
+			return err
+		}
+		if ss.line && string(b) == ".\r\n" {
+			return nil
+		}
+		ss.content(b)
+	}
+}
+
+// content looks for the id in one line, or a part of a long one.
+func (ss *session) content(b []byte) {
+	ss.size += int64(len(b))
+	if ss.head && ss.line {
+		switch {
+		case string(b) == "\r\n":
+			ss.head = false
+		case len(b) > len(IDField)+1 && b[len(IDField)] == ':' && string(b[:len(IDField)]) == IDField:
+			ss.id = string(bytes.TrimSpace(b[len(IDField)+1:]))
+		}
+	}
+	ss.line = b[len(b)-1] == '\n'
+}
+
+func (ss *session) bdat(arg string) error {
+	num, last, _ := strings.Cut(arg, " ")
+	n, err := strconv.ParseInt(num, 10, 63)
+	if err != nil || n < 0 {
+		return errProtocol
+	}
+	for n > 0 {
+		if err := ss.fill(); err != nil {
+			return err
+		}
+		if _, err := ss.r.Peek(1); err != nil {
+			return err
+		}
+		b, _ := ss.r.Peek(int(min(n, int64(ss.r.Buffered()))))
+		if i := bytes.IndexByte(b, '\n'); i >= 0 && ss.head {
+			b = b[:i+1]
+		}
+		ss.content(b)
+		n -= int64(len(b))
+		if _, err := ss.r.Discard(len(b)); err != nil {
+			return err
+		}
+	}
+	if strings.EqualFold(last, "LAST") {
+		ss.settle()
+	} else {
+		ss.say("250 Ok")
+	}
+	return nil
+}
+
+// settle answers the content and counts it.
+func (ss *session) settle() {
+	defer ss.begin()
+	s := ss.s
+	if s.o.Latency > 0 {
+		time.Sleep(s.o.Latency)
+	}
+	if s.o.Defer > 0 && rand.IntN(100) < s.o.Defer {
+		s.deferred.Add(1)
+		ss.say("451 4.3.0 Try again later")
+		return
+	}
+	if ss.id != "" {
+		s.mu.Lock()
+		for _, rcpt := range ss.rcpts {
+			s.seen[Key(ss.id, rcpt)]++
+		}
+		s.mu.Unlock()
+	}
+	s.messages.Add(1)
+	s.recipients.Add(int64(len(ss.rcpts)))
+	s.octets.Add(ss.size)
+	s.last.Store(time.Now().UnixNano())
+	ss.say("250 Ok")
+}
+
+// path takes the address out of "TO:<address> parameters".
+func path(arg string) string {
+	_, rest, _ := strings.Cut(arg, "<")
+	addr, _, _ := strings.Cut(rest, ">")
+	return addr
+}
+
+var _ io.Closer = (*Sink)(nil)
