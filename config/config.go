@@ -1,0 +1,209 @@
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Config is the whole file. The comment of each field is its row in
+// docs/configuration.md. Paths are absolute after Load.
+type Config struct {
+	// The full name of this host: banner, EHLO, Received, Reporting-MTA.
+	Hostname string `toml:"hostname"`
+	// A label of your own in error texts, ids and the derivation of SMTP passwords. Changing it makes all SMTP passwords invalid.
+	Region string `toml:"region"`
+	// Where everything is kept: the spool, the books, keys. Made at the first start, mode 0700.
+	DataDir string `toml:"data_dir"`
+	// How the server behaves where good sense and Amazon SES differ: `default` or `ses`. See docs/ses-differences.md.
+	Profile string `toml:"profile"`
+	// The user to become after the ports are bound, when started as root. Empty: stay as started.
+	User string `toml:"user"`
+
+	Listen   Listen   `toml:"listen"`
+	TLS      TLS      `toml:"tls"`
+	Limits   Limits   `toml:"limits"`
+	DNS      DNS      `toml:"dns"`
+	Delivery Delivery `toml:"delivery"`
+	Sources  []Source `toml:"source"`
+	Service  Service  `toml:"service"`
+	Log      Log      `toml:"log"`
+}
+
+// Listen is where and for whom the server listens.
+type Listen struct {
+	// Addresses that speak SMTP in clear until STARTTLS.
+	STARTTLS []string `toml:"starttls"`
+	// Addresses that speak TLS from the first octet.
+	ImplicitTLS []string `toml:"implicit_tls"`
+	// Networks whose clients may send on the `starttls` addresses without TLS and AUTH, like Postfix's mynetworks.
+	TrustedNetworks []netip.Prefix `toml:"trusted_networks"`
+	// The account in whose name clients in `trusted_networks` send.
+	TrustedAccount string `toml:"trusted_account"`
+	// The Unix socket, mode 0600, on which the operator's commands reach the server.
+	Admin string `toml:"admin"`
+	// The address that serves /metrics (Prometheus), /healthz and /readyz over HTTP. Empty: none.
+	Metrics string `toml:"metrics"`
+}
+
+// TLS is the certificate shown to clients.
+type TLS struct {
+	// PEM file with the certificate and its chain; read again on SIGHUP and when it changes. Empty: a self-signed certificate is made under `data_dir`.
+	Certificate string `toml:"certificate"`
+	// PEM file with the certificate's private key.
+	Key string `toml:"key"`
+	// The oldest version of TLS that clients may use: `1.0`, `1.1`, `1.2` or `1.3`.
+	MinVersion string `toml:"min_version"`
+}
+
+// Limits bound what one client can ask for.
+type Limits struct {
+	// The largest message, in octets.
+	MessageBytes int64 `toml:"message_bytes"`
+	// The most recipients of one message.
+	Recipients int `toml:"recipients"`
+	// The longest line of a message, in octets without its end.
+	LineLength int `toml:"line_length"`
+	// The most connections at a time.
+	Connections int `toml:"connections"`
+	// The most connections at a time from one address.
+	ConnectionsPerIP int `toml:"connections_per_ip"`
+	// The most messages in one connection.
+	MessagesPerConnection int `toml:"messages_per_connection"`
+	// How long an authenticated client may be silent.
+	IdleTimeout time.Duration `toml:"idle_timeout"`
+}
+
+// DNS is whom to ask.
+type DNS struct {
+	// Name servers, as `address` or `address:port`. Empty: those of /etc/resolv.conf. One on this machine that validates DNSSEC is best.
+	Resolvers []string `toml:"resolvers"`
+}
+
+// Delivery is how mail leaves.
+type Delivery struct {
+	// The port of the remote hosts.
+	Port int `toml:"port"`
+	// A host, as `host:port`, that takes all mail instead of the recipients' own. It may have any address.
+	Smarthost string `toml:"smarthost"`
+	// TLS towards the smarthost: `opportunistic`, `starttls` (or not at all), `tls` (from the first octet) or `none`.
+	SmarthostTLS string `toml:"smarthost_tls"`
+	// User name for the smarthost. It needs `smarthost_tls` to be `starttls` or `tls`.
+	SmarthostUser string `toml:"smarthost_user"`
+	// Password for the smarthost. The configuration file may then not be readable by everyone.
+	SmarthostPassword string `toml:"smarthost_password"`
+	// A file that holds the password for the smarthost, instead of `smarthost_password`.
+	SmarthostPasswordFile string `toml:"smarthost_password_file"`
+	// Loopback, private and other special networks that mail may be delivered to, such as `10.0.0.0/8`, as hosts of a domain or as address literals.
+	AllowNetworks []netip.Prefix `toml:"allow_networks"`
+	// How long to try before a message is given up.
+	MaxAge time.Duration `toml:"max_age"`
+	// The pauses between attempts, with jitter; the last repeats.
+	Retry []time.Duration `toml:"retry"`
+	// The most attempts at a time.
+	Concurrency int `toml:"concurrency"`
+	// The most connections to one MX site at a time.
+	PerDestination int `toml:"per_destination"`
+	// The most messages in one connection.
+	MessagesPerConnection int `toml:"messages_per_connection"`
+	// The oldest version of TLS that counts as TLS towards remote hosts; one that cannot do it is sent to in clear, unless the message asked for TLS.
+	TLSMinVersion string `toml:"tls_min_version"`
+	// Send 8-bit content to hosts that do not offer 8BITMIME, too, instead of failing with 5.6.3.
+	Send8BitAnyway bool `toml:"send_8bit_anyway"`
+	// Show the address of the client in the Received field.
+	ShowClientAddress bool `toml:"show_client_address"`
+}
+
+// Source is an address to send from. Without one the kernel chooses.
+type Source struct {
+	// The name of the source, in logs and commands.
+	Name string `toml:"name"`
+	// The local address to send from. IPv6 is used only from such an address.
+	Address netip.Addr `toml:"address"`
+	// The name to give in EHLO, which should be that of the address. Empty: `hostname`.
+	EHLO string `toml:"ehlo"`
+	// The pool of sources that this one belongs to.
+	Pool string `toml:"pool"`
+}
+
+// Service is what faces the recipients.
+type Service struct {
+	// The domain in envelope senders, message ids and bounce mail of our own. Empty: `hostname`.
+	Domain string `toml:"domain"`
+}
+
+// Log is what the server writes to standard error.
+type Log struct {
+	// `text` or `json`.
+	Format string `toml:"format"`
+	// The least level that is written: `debug`, `info`, `warn` or `error`.
+	Level slog.Level `toml:"level"`
+}
+
+// The profiles.
+const (
+	ProfileDefault = "default"
+	ProfileSES     = "ses"
+)
+
+// How a smarthost is spoken to.
+const (
+	TLSOpportunistic = "opportunistic"
+	TLSStart         = "starttls"
+	TLSImplicit      = "tls"
+	TLSNone          = "none"
+)
+
+// Default gives the configuration of a file that has hostname alone.
+func Default(hostname string) *Config {
+	return &Config{
+		Hostname: hostname,
+		Region:   "local-1",
+		DataDir:  "/var/lib/sesame",
+		Profile:  ProfileDefault,
+		Listen: Listen{
+			STARTTLS:       []string{":25", ":587", ":2587"},
+			ImplicitTLS:    []string{":465", ":2465"},
+			TrustedAccount: "default",
+			Admin:          "/run/sesame/admin.sock",
+			Metrics:        "127.0.0.1:9090",
+		},
+		TLS: TLS{MinVersion: "1.2"},
+		Limits: Limits{
+			MessageBytes:          41943040,
+			Recipients:            50,
+			LineLength:            65536,
+			Connections:           2000,
+			ConnectionsPerIP:      200,
+			MessagesPerConnection: 1000,
+			IdleTimeout:           5 * time.Minute, // RFC 5321 section 4.5.3.2.7
+		},
+		Delivery: Delivery{
+			Port:         25,
+			SmarthostTLS: TLSOpportunistic,
+			MaxAge:       96 * time.Hour, // RFC 5321 section 4.5.4.1
+			Retry: []time.Duration{
+				time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+				time.Hour, 2 * time.Hour, 4 * time.Hour,
+			},
+			Concurrency:           500,
+			PerDestination:        20,
+			MessagesPerConnection: 100,
+			TLSMinVersion:         "1.2",
+		},
+		Log: Log{Format: "text", Level: slog.LevelInfo},
+	}
+}
+
+// Strict gives the defaults of profile "ses", which differ where SES does.
+func Strict(hostname string) *Config {
+	c := Default(hostname)
+	c.Profile = ProfileSES
+	c.Limits.LineLength = 1000
+	c.Limits.IdleTimeout = 10 * time.Second
+	c.Delivery.MaxAge = 14 * time.Hour
+	return c
+}
+
+// newSource gives the defaults of one [[source]] table.
+func newSource(c *Config) Source { return Source{EHLO: c.Hostname, Pool: "default"} }
