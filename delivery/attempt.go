@@ -1,0 +1,231 @@
+package delivery
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/sesame-mta/sesame/delivery/egress"
+	"github.com/sesame-mta/sesame/delivery/route"
+	"github.com/sesame-mta/sesame/delivery/smtpc"
+	"github.com/sesame-mta/sesame/mail"
+)
+
+// Bounds of one attempt: a domain with a hundred hosts gets no more of our time
+// than one with five.
+const (
+	maxHosts     = 5
+	maxAddresses = 2 // of each family
+)
+
+// maxText is how much of a reply's text is kept with an outcome.
+const maxText = 4096
+
+// attempt is one Carry.
+type attempt struct {
+	s    *SMTP
+	r    *route.Route
+	j    *Job
+	out  []mail.Outcome
+	left []int // recipients without an outcome
+
+	// standing is what those left are told if no other host takes them.
+	standing mail.Outcome
+	rank     rank
+}
+
+// rank orders what may stand at the end: while any host may still take the mail
+// later the failure is temporary, and a host's own words tell more than ours.
+type rank int
+
+const (
+	permanent rank = iota + 1
+	temporary
+	temporaryRemote
+)
+
+func newAttempt(s *SMTP, r *route.Route, j *Job) *attempt {
+	a := &attempt{s: s, r: r, j: j, out: make([]mail.Outcome, len(j.To)), left: make([]int, len(j.To))}
+	for i := range a.left {
+		a.left[i] = i
+	}
+	return a
+}
+
+func (a *attempt) run(ctx context.Context) {
+	asked := make([]string, 0, maxHosts)
+	v4, v6 := a.s.sources.Pick(a.j.Pool)
+	if a.kept(ctx, &asked, v4) || a.kept(ctx, &asked, v6) {
+		return
+	}
+	for _, h := range a.r.Order(nil) {
+		if len(a.left) == 0 || len(asked) == maxHosts || ctx.Err() != nil {
+			break
+		}
+		// No host is asked again within an attempt.
+		if slices.Contains(asked, h.Name) {
+			continue
+		}
+		asked = append(asked, h.Name)
+		if c := a.reach(ctx, h, v4, v6); c != nil {
+			a.send(ctx, c)
+			a.release(c)
+		}
+	}
+	if len(a.left) == 0 {
+		return
+	}
+	if a.rank == 0 {
+		a.standing.Reply = unreachable(ctx.Err())
+	}
+	for _, i := range a.left {
+		a.out[i] = a.standing
+		a.out[i].Result = resultOf(a.standing.Reply)
+	}
+	a.left = nil
+}
+
+// kept sends over a connection kept from an earlier attempt, and reports whether
+// all is done. A connection that turns out to be dead is as if it had not been
+// there; another is not tried, since its fate is likely the same.
+func (a *attempt) kept(ctx context.Context, asked *[]string, src *egress.Source) bool {
+	if src == nil {
+		return false
+	}
+	c := a.s.pool.take(a.key(src), a.fits)
+	if c == nil {
+		return false
+	}
+	a.s.metrics.reused.Inc()
+	if a.send(ctx, c); c.client.Stale() && ctx.Err() == nil {
+		a.standing, a.rank = mail.Outcome{}, 0
+		return false
+	}
+	a.release(c)
+	*asked = append(*asked, c.host)
+	return len(a.left) == 0
+}
+
+func (a *attempt) key(src *egress.Source) poolKey {
+	return poolKey{site: a.r.Site, source: src.Name, trusted: a.r.Trusted}
+}
+
+// fits reports whether a kept connection may carry this job.
+func (a *attempt) fits(c *conn) bool {
+	if a.j.RequireTLS && c.tls == "" {
+		return false
+	}
+	return slices.ContainsFunc(a.r.Hosts, func(h route.Host) bool { return h.Name == c.host })
+}
+
+// release keeps a connection that can be used again.
+func (a *attempt) release(c *conn) {
+	switch {
+	case !c.client.Usable():
+		c.client.Close()
+	case c.uses >= a.s.o.MessagesPerConnection:
+		a.s.retire(c)
+	default:
+		a.s.pool.put(c)
+	}
+}
+
+// send asks one host, in as many transactions as it takes.
+func (a *attempt) send(ctx context.Context, c *conn) {
+	var elsewhere []int
+	for len(a.left) > 0 {
+		batch := a.left[:min(len(a.left), smtpc.MaxRecipients)]
+		rest := a.left[len(batch):]
+		c.uses++
+		answers := c.client.Send(ctx, a.message(batch))
+		var again []int
+		for n, ans := range answers {
+			i := batch[n]
+			o := c.outcome(ans)
+			switch ans.Verdict {
+			case smtpc.Accepted:
+				o.Result = mail.Delivered
+			case smtpc.Settled:
+				o.Result = resultOf(ans.Reply)
+			case smtpc.Lost:
+				o.Result, o.Uncertain = mail.Deferred, true
+			case smtpc.Again:
+				again = append(again, i)
+				a.stand(o)
+				continue
+			case smtpc.Elsewhere:
+				elsewhere = append(elsewhere, i)
+				a.stand(o)
+				continue
+			}
+			a.out[i] = o
+		}
+		a.left = append(again, rest...)
+		if len(elsewhere) > 0 || !c.client.Usable() {
+			break
+		}
+	}
+	a.left = append(elsewhere, a.left...)
+}
+
+func (a *attempt) message(to []int) *smtpc.Message {
+	m := &smtpc.Message{
+		From: a.j.From, To: a.j.To, EightBit: a.j.EightBit,
+		Header: a.j.Header, Body: a.j.Content, BodyAt: a.j.BodyAt, Size: a.j.Size,
+	}
+	if len(to) < len(a.j.To) {
+		m.To = make([]mail.ForwardPath, len(to))
+		for n, i := range to {
+			m.To[n] = a.j.To[i]
+		}
+	}
+	return m
+}
+
+// stand keeps what is told if no other host does better.
+func (a *attempt) stand(o mail.Outcome) {
+	r := temporary
+	switch {
+	case !o.Reply.Temporary():
+		r = permanent
+	case o.Remote:
+		r = temporaryRemote
+	}
+	if r >= a.rank {
+		a.standing, a.rank = o, r
+	}
+}
+
+// settle gives all that are left our own reply.
+func (a *attempt) settle(reply mail.Reply) {
+	for _, i := range a.left {
+		a.out[i] = mail.Outcome{Result: resultOf(reply), Reply: reply}
+	}
+	a.left = nil
+}
+
+// outcome is what is known of an answer but for its result.
+func (c *conn) outcome(ans smtpc.Answer) mail.Outcome {
+	return mail.Outcome{
+		Reply: trim(ans.Reply), Remote: ans.Remote,
+		Host: c.host, Addr: c.addr, Source: c.source.Name, TLS: c.tls,
+	}
+}
+
+func resultOf(r mail.Reply) mail.Result {
+	if r.Temporary() {
+		return mail.Deferred
+	}
+	return mail.Failed
+}
+
+// trim cuts a long reply at the end of a line.
+func trim(r mail.Reply) mail.Reply {
+	if len(r.Text) > maxText {
+		r.Text = r.Text[:maxText]
+		if i := strings.LastIndexByte(r.Text, '\n'); i > 0 {
+			r.Text = r.Text[:i]
+		}
+	}
+	return r
+}
