@@ -1,0 +1,238 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	bbolt "go.etcd.io/bbolt"
+
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+)
+
+// draft is content on its way in: small in memory, large in a temporary file.
+type draft struct {
+	s       *Spool
+	buf     []byte
+	file    *os.File
+	size    int64
+	checked int64 // room was last looked at with this size
+	err     error // sticky
+	done    bool
+}
+
+// roomStep is how much of a large draft is written between two looks at the room.
+const roomStep = 1 << 20
+
+var errDraftDone = errors.New("draft was appended or discarded")
+
+// Draft begins content.
+func (s *Spool) Draft(ctx context.Context) (queue.Draft, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.Err(); err != nil {
+		return nil, err
+	}
+	return &draft{s: s}, nil
+}
+
+// Write takes octets of the content.
+func (d *draft) Write(p []byte) (int, error) {
+	if d.done {
+		return 0, errDraftDone
+	}
+	if d.err != nil {
+		return 0, d.err
+	}
+	if d.file == nil && len(d.buf)+len(p) <= d.s.opts.MaxSmall {
+		d.buf = append(d.buf, p...)
+		d.size += int64(len(p))
+		return len(p), nil
+	}
+	n, err := d.spill(p)
+	d.size += int64(n)
+	if err != nil {
+		d.err = asFull(err)
+	}
+	return n, d.err
+}
+
+// spill writes to the file, making it first.
+func (d *draft) spill(p []byte) (int, error) {
+	if err := d.s.fail.Hit("draft.write"); err != nil {
+		return 0, err
+	}
+	if d.file == nil {
+		name := fmt.Sprintf("%d-%d.tmp", d.s.epoch, d.s.drafts.Add(1))
+		f, err := os.OpenFile(filepath.Join(d.s.content, name), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+		if err != nil {
+			return 0, fmt.Errorf("draft: %w", err)
+		}
+		d.file = f
+		if _, err := f.Write(d.buf); err != nil {
+			return 0, fmt.Errorf("draft: %w", err)
+		}
+		d.buf = nil
+	}
+	if d.checked == 0 || d.size-d.checked > roomStep {
+		d.checked = max(d.size, 1)
+		if err := d.s.room.forFile(int64(len(p))); err != nil {
+			return 0, err
+		}
+	}
+	n, err := d.file.Write(p)
+	if err != nil {
+		err = fmt.Errorf("draft: %w", err)
+	}
+	return n, err
+}
+
+// Size gives the octets written.
+func (d *draft) Size() int64 { return d.size }
+
+// Discard drops the draft; after Append it does nothing.
+func (d *draft) Discard() {
+	if d.done {
+		return
+	}
+	d.done = true
+	d.buf = nil
+	if d.file != nil {
+		_ = d.file.Close() // the file goes anyway
+		d.s.removeContent(filepath.Base(d.file.Name()))
+	}
+}
+
+// finish makes the content of a large draft durable under its final name, but
+// for the directory, which the committer syncs once for all.
+func (d *draft) finish(id mail.ID) (name string, err error) {
+	tmp := d.file.Name()
+	if err := d.s.fail.Hit("append.written"); err != nil {
+		return "", errors.Join(err, d.file.Close())
+	}
+	err = dataSync(d.file)
+	if cerr := d.file.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = d.s.fail.Hit("append.synced")
+	}
+	if err != nil {
+		return "", fmt.Errorf("sync content: %w", err)
+	}
+	// A name is used once, so that the same id again cannot replace content.
+	name = id.String() + "." + strings.TrimSuffix(filepath.Base(tmp), ".tmp")
+	if err := os.Rename(tmp, filepath.Join(d.s.content, name)); err != nil {
+		return "", fmt.Errorf("name content: %w", err)
+	}
+	return name, d.s.fail.Hit("append.renamed")
+}
+
+// contentID takes the id off the name of a content file.
+func contentID(name string) (mail.ID, bool) {
+	text, serial, ok := strings.Cut(name, ".")
+	id, err := mail.ParseID(text)
+	epoch, n, found := strings.Cut(serial, "-")
+	_, err1 := strconv.ParseUint(epoch, 10, 32)
+	_, err2 := strconv.ParseUint(n, 10, 64)
+	return id, ok && found && err == nil && err1 == nil && err2 == nil
+}
+
+// removeContent unlinks content that no record names. What stays is swept at
+// the next start.
+func (s *Spool) removeContent(name string) {
+	if s.fail.Hit("content.remove") != nil {
+		return
+	}
+	err := os.Remove(filepath.Join(s.content, name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.Warn("content not removed", "err", err)
+	}
+}
+
+// asFull makes ErrFull of what the kernel says when there is no room. Other
+// errors stay as they are.
+func asFull(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: %w", queue.ErrFull, err)
+	}
+	return err
+}
+
+// content is the octets of one message, from the record or from its file.
+type content struct {
+	io.ReaderAt
+	size int64
+	file *os.File // nil when small
+}
+
+func (c *content) Size() int64 { return c.size }
+
+func (c *content) Close() error {
+	if c.file != nil {
+		return c.file.Close()
+	}
+	return nil
+}
+
+// Open gives the content as the client sent it.
+func (s *Spool) Open(ctx context.Context, id mail.ID) (queue.Content, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var r *messageRecord
+	var small []byte
+	err := s.view(func(tx *bbolt.Tx) error {
+		v := tx.Bucket([]byte(bucketMessages)).Get(id[:])
+		if v == nil {
+			return queue.ErrNotFound
+		}
+		rec, in, err := openMessageRecord(v)
+		if err != nil {
+			return fmt.Errorf("message %s: %w", id, err)
+		}
+		r, small = rec, append([]byte(nil), in...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if r.ContentFile == "" {
+		return &content{ReaderAt: strings.NewReader(string(small)), size: int64(len(small))}, nil
+	}
+	f, err := os.Open(filepath.Join(s.content, r.ContentFile))
+	if err != nil {
+		return nil, s.missing(id, err)
+	}
+	fi, err := f.Stat()
+	if err == nil && fi.Size() != r.ContentSize {
+		err = errRecord
+	}
+	if err != nil {
+		_ = f.Close() // read only
+		return nil, fmt.Errorf("content of %s: %w", id, err)
+	}
+	return &content{ReaderAt: f, size: r.ContentSize, file: f}, nil
+}
+
+// missing tells a message that went meanwhile from content that was lost.
+func (s *Spool) missing(id mail.ID, cause error) error {
+	return s.view(func(tx *bbolt.Tx) error {
+		if tx.Bucket([]byte(bucketMessages)).Get(id[:]) == nil {
+			return queue.ErrNotFound
+		}
+		return fmt.Errorf("content of %s: %w", id, cause)
+	})
+}
+
+// name gives the name of the file as long as it has not been kept.
+func (d *draft) name() string { return filepath.Base(d.file.Name()) }

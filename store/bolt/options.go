@@ -1,0 +1,49 @@
+package bolt
+
+import (
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sesame-mta/sesame/internal/failpoint"
+)
+
+// Options says where the spool or the books lie and how they are kept.
+type Options struct {
+	// Dir is the data directory; it is made (0700) when it is not there.
+	Dir string
+	// Lane is the slice of the queue that this process owns, 0 to 4095.
+	Lane uint16
+	// Log gets what an operator must know; nil discards.
+	Log *slog.Logger
+	// Metrics gets the metrics of the store; nil leaves them unregistered.
+	Metrics prometheus.Registerer
+	// Reserve is the room on disk in octets that Append never touches, so that
+	// Commit works on a full disk. 0 is DefaultReserve, negative is none.
+	Reserve int64
+	// MaxSmall is the most octets of content that lie in the record; longer
+	// content gets a file of its own. 0 is DefaultMaxSmall.
+	MaxSmall int
+	// Failpoints are for tests; nil has none. Their names are in docs/states.md.
+	Failpoints *failpoint.Set
+}
+
+// Defaults of Options.
+const (
+	DefaultReserve  = 32 << 20
+	DefaultMaxSmall = 64 << 10
+)
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Reserve == 0 {
+		o.Reserve = DefaultReserve
+	}
+	o.Reserve = max(o.Reserve, 0)
+	if o.MaxSmall <= 0 {
+		o.MaxSmall = DefaultMaxSmall
+	}
+	return o
+}

@@ -1,0 +1,116 @@
+package bolt
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	bbolt "go.etcd.io/bbolt"
+
+	"github.com/sesame-mta/sesame/event"
+)
+
+// Read gives up to limit records with a number above after, in order.
+func (s *Spool) Read(ctx context.Context, consumer string, after uint64, limit int) ([]event.Record, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if limit < 1 {
+		return nil, fmt.Errorf("read outbox: limit %d", limit)
+	}
+	var out []event.Record
+	err := s.view(func(tx *bbolt.Tx) error {
+		box := tx.Bucket([]byte(bucketOutbox)).Bucket([]byte(consumer))
+		if box == nil || after == ^uint64(0) {
+			return nil
+		}
+		c := box.Cursor()
+		for k, v := c.Seek(seqKey(after + 1)); k != nil && len(out) < limit; k, v = c.Next() {
+			e, err := decodeEvent(consumer, v)
+			if err != nil {
+				return err
+			}
+			out = append(out, event.Record{Seq: binary.BigEndian.Uint64(k), Event: e})
+		}
+		return nil
+	})
+	return out, err
+}
+
+// ackOp removes events that a consumer is done with.
+type ackOp struct {
+	consumer string
+	seqs     []uint64
+	unlink   []string
+}
+
+// Ack removes the records with these numbers, durably. It waits a moment for
+// other work to share the sync with.
+func (s *Spool) Ack(ctx context.Context, consumer string, seqs ...uint64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(seqs) == 0 {
+		return s.Err()
+	}
+	op := &ackOp{consumer: consumer, seqs: seqs}
+	if err := s.submit(&unit{op: op, size: 64 * len(seqs), lazy: true}); err != nil {
+		return err
+	}
+	for _, name := range op.unlink {
+		s.removeContent(name)
+	}
+	return nil
+}
+
+func (o *ackOp) apply(b *batch) error {
+	o.unlink = nil
+	box := b.outbox.Bucket([]byte(o.consumer))
+	if box == nil {
+		return nil
+	}
+	for _, seq := range o.seqs {
+		k := seqKey(seq)
+		v := box.Get(k)
+		if v == nil {
+			continue
+		}
+		kind, id, ok := eventHead(v)
+		b.remove(box, k)
+		if !ok || kind != event.Bounce {
+			continue
+		}
+		b.remove(b.pins, pinKey(id, o.consumer, seq))
+		if file := b.drop(id); file != "" {
+			o.unlink = append(o.unlink, file)
+		}
+	}
+	return nil
+}
+
+// Changed gives the channel that receives after records for consumer were
+// added. It is the same for every call with one name and keeps one signal, so
+// none is missed between a Read that found nothing and the wait.
+func (s *Spool) Changed(consumer string) <-chan struct{} {
+	return s.signal(consumer)
+}
+
+func (s *Spool) signal(consumer string) chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ch := s.changed[consumer]
+	if ch == nil {
+		ch = make(chan struct{}, 1)
+		s.changed[consumer] = ch
+	}
+	return ch
+}
+
+func (s *Spool) tell(consumers map[string]bool) {
+	for c := range consumers {
+		select {
+		case s.signal(c) <- struct{}{}:
+		default:
+		}
+	}
+}

@@ -1,0 +1,200 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	bbolt "go.etcd.io/bbolt"
+
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+)
+
+// stride is how many keys one read transaction looks at: pages that writers gave
+// up cannot be used again while a reader might still see them.
+const stride = 4096
+
+// Lines gives lines that have queued entries, each with the due time of its
+// first. It jumps from line to line, however many entries one has.
+func (s *Spool) Lines(ctx context.Context, after queue.Line, limit int) ([]queue.LineDue, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if limit < 1 {
+		return nil, fmt.Errorf("lines: limit %d", limit)
+	}
+	var out []queue.LineDue
+	err := s.view(func(tx *bbolt.Tx) error {
+		c := tx.Bucket([]byte(bucketDue)).Cursor()
+		k, _ := c.First()
+		if after != (queue.Line{}) {
+			k, _ = c.Seek(afterLine(after))
+		}
+		for k != nil && len(out) < limit {
+			line, due, _, ok := splitDueKey(k)
+			if !ok {
+				return fmt.Errorf("schedule: %w", errRecord)
+			}
+			out = append(out, queue.LineDue{Line: line, Due: fromMillis(due)})
+			k, _ = c.Seek(afterLine(line))
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Page gives queued entries of a line in (due, id) order.
+func (s *Spool) Page(ctx context.Context, line queue.Line, p queue.PageOptions) ([]queue.Entry, error) {
+	if p.Limit < 1 {
+		return nil, fmt.Errorf("page: limit %d", p.Limit)
+	}
+	var out []queue.Entry
+	prefix := linePrefix(line)
+	from := prefix
+	for from != nil {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		err := s.view(func(tx *bbolt.Tx) error {
+			entries := tx.Bucket([]byte(bucketEntries))
+			c := tx.Bucket([]byte(bucketDue)).Cursor()
+			k, _ := c.Seek(from)
+			from = nil
+			for n := 0; bytes.HasPrefix(k, prefix) && len(out) < p.Limit; k, _ = c.Next() {
+				if n++; n > stride {
+					from = append([]byte(nil), k...)
+					return nil
+				}
+				_, due, key, ok := splitDueKey(k)
+				if !ok {
+					return fmt.Errorf("schedule: %w", errRecord)
+				}
+				if !p.DueBy.IsZero() && due > millis(p.DueBy) {
+					return nil
+				}
+				e, err := decodeEntry(key, entries.Get(key))
+				if err != nil {
+					return err
+				}
+				if !p.ExpiresBy.IsZero() && e.Expires.After(p.ExpiresBy) {
+					continue
+				}
+				out = append(out, e)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Load gives a message and those of its entries that still exist.
+func (s *Spool) Load(ctx context.Context, id mail.ID, ns []int) (*queue.Message, []queue.Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	var m *queue.Message
+	var out []queue.Entry
+	err := s.view(func(tx *bbolt.Tx) error {
+		v := tx.Bucket([]byte(bucketMessages)).Get(id[:])
+		if v == nil {
+			return queue.ErrNotFound
+		}
+		var err error
+		if m, err = decodeMessage(id, v); err != nil {
+			return err
+		}
+		out, err = loadEntries(tx.Bucket([]byte(bucketEntries)), id, ns)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return m, out, nil
+}
+
+func loadEntries(entries *bbolt.Bucket, id mail.ID, ns []int) (out []queue.Entry, err error) {
+	add := func(k, v []byte) error {
+		e, err := decodeEntry(k, v)
+		if err == nil {
+			out = append(out, e)
+		}
+		return err
+	}
+	if len(ns) == 0 {
+		c := entries.Cursor()
+		for k, v := c.Seek(id[:]); bytes.HasPrefix(k, id[:]); k, v = c.Next() {
+			if err := add(k, v); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+	for _, n := range ns {
+		if n < 0 || n > 1<<16-1 {
+			continue
+		}
+		k := entryKey(id, n)
+		if v := entries.Get(k); v != nil {
+			if err := add(k, v); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// Find gives entries for operators, in (id, n) order.
+func (s *Spool) Find(ctx context.Context, f queue.Filter) ([]queue.Entry, error) {
+	if f.Limit < 1 {
+		return nil, fmt.Errorf("find: limit %d", f.Limit)
+	}
+	var out []queue.Entry
+	from := f.ID[:]
+	if !f.AfterID.IsZero() {
+		// The key behind (AfterID, AfterN) in octet order.
+		if after := append(entryKey(f.AfterID, f.AfterN), 0); bytes.Compare(after, from) > 0 {
+			from = after
+		}
+	}
+	for from != nil {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		err := s.view(func(tx *bbolt.Tx) error {
+			c := tx.Bucket([]byte(bucketEntries)).Cursor()
+			k, v := c.Seek(from)
+			from = nil
+			for n := 0; k != nil && len(out) < f.Limit; k, v = c.Next() {
+				if n++; n > stride {
+					from = append([]byte(nil), k...)
+					return nil
+				}
+				if !f.ID.IsZero() && !bytes.HasPrefix(k, f.ID[:]) {
+					return nil
+				}
+				e, err := decodeEntry(k, v)
+				if err != nil {
+					return err
+				}
+				if matches(&e, &f) {
+					out = append(out, e)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func matches(e *queue.Entry, f *queue.Filter) bool {
+	return (f.Account == "" || e.Line.Account == f.Account) &&
+		(f.Domain == "" || e.Line.Domain == f.Domain) &&
+		(f.State == 0 || e.State == f.State)
+}

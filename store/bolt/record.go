@@ -1,0 +1,178 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/mail/message"
+	"github.com/sesame-mta/sesame/queue"
+)
+
+// recordVersion is the first octet of every record of ours.
+const recordVersion = 1
+
+var errRecord = errors.New("damaged record")
+
+// messageRecord is a queue.Message on disk. Numbers are never given twice.
+type messageRecord struct {
+	Account     string   `cbor:"1,keyasint"`
+	From        string   `cbor:"2,keyasint,omitempty"`
+	To          []string `cbor:"3,keyasint"`
+	Accepted    int64    `cbor:"4,keyasint"`
+	Size        int64    `cbor:"5,keyasint"`
+	HeaderSize  int64    `cbor:"6,keyasint,omitempty"`
+	Prefix      []byte   `cbor:"7,keyasint,omitempty"`
+	Drop        []uint32 `cbor:"8,keyasint,omitempty"` // offset, length, ...
+	EightBit    bool     `cbor:"9,keyasint,omitempty"`
+	Keys        []string `cbor:"10,keyasint,omitempty"`
+	RequireTLS  bool     `cbor:"11,keyasint,omitempty"`
+	MessageID   string   `cbor:"12,keyasint,omitempty"`
+	Notice      bool     `cbor:"13,keyasint,omitempty"`
+	ContentSize int64    `cbor:"14,keyasint,omitempty"`
+	ContentFile string   `cbor:"15,keyasint,omitempty"` // empty: it follows the record
+}
+
+// encodeMessage gives version, length of the CBOR, the CBOR, and small content.
+func encodeMessage(m *queue.Message, file string, size int64, small []byte) ([]byte, error) {
+	r := messageRecord{
+		Account: m.Account, From: m.From.String(), To: make([]string, len(m.To)),
+		Accepted: millis(m.Accepted), Size: m.Size, HeaderSize: m.HeaderSize,
+		Prefix: m.Edit.Prefix, EightBit: m.EightBit, Keys: m.Keys, RequireTLS: m.RequireTLS,
+		MessageID: m.MessageID, Notice: m.Notice, ContentSize: size, ContentFile: file,
+	}
+	for i, to := range m.To {
+		r.To[i] = to.String()
+	}
+	for _, d := range m.Edit.Drop {
+		r.Drop = append(r.Drop, d.Off, d.Len)
+	}
+	head, err := cbor.Marshal(&r)
+	if err != nil {
+		return nil, fmt.Errorf("encode message: %w", err)
+	}
+	v := make([]byte, 0, 5+len(head)+len(small))
+	v = append(v, recordVersion)
+	v = binary.BigEndian.AppendUint32(v, uint32(len(head)))
+	v = append(v, head...)
+	return append(v, small...), nil
+}
+
+// openMessageRecord takes a record apart; small aliases v.
+func openMessageRecord(v []byte) (r *messageRecord, small []byte, err error) {
+	if len(v) < 5 || v[0] != recordVersion {
+		return nil, nil, errRecord
+	}
+	n := uint64(binary.BigEndian.Uint32(v[1:]))
+	if n > uint64(len(v)-5) {
+		return nil, nil, errRecord
+	}
+	r = &messageRecord{}
+	if err := cbor.Unmarshal(v[5:5+n], r); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", errRecord, err)
+	}
+	small = v[5+n:]
+	if r.ContentFile == "" && int64(len(small)) != r.ContentSize || r.ContentFile != "" && len(small) > 0 {
+		return nil, nil, errRecord
+	}
+	return r, small, nil
+}
+
+func decodeMessage(id mail.ID, v []byte) (*queue.Message, error) {
+	r, _, err := openMessageRecord(v)
+	if err != nil {
+		return nil, fmt.Errorf("message %s: %w", id, err)
+	}
+	m := &queue.Message{
+		ID: id, Account: r.Account, To: make([]mail.ForwardPath, len(r.To)),
+		Accepted: fromMillis(r.Accepted), Size: r.Size, HeaderSize: r.HeaderSize,
+		Edit: message.Edit{Prefix: r.Prefix}, EightBit: r.EightBit, Keys: r.Keys,
+		RequireTLS: r.RequireTLS, MessageID: r.MessageID, Notice: r.Notice,
+	}
+	err = m.From.UnmarshalText([]byte(r.From))
+	for i := 0; i < len(r.To) && err == nil; i++ {
+		err = m.To[i].UnmarshalText([]byte(r.To[i]))
+	}
+	if err != nil || len(r.Drop)%2 != 0 {
+		return nil, fmt.Errorf("message %s: %w", id, errRecord)
+	}
+	for i := 0; i < len(r.Drop); i += 2 {
+		m.Edit.Drop = append(m.Edit.Drop, message.Span{Off: r.Drop[i], Len: r.Drop[i+1]})
+	}
+	return m, nil
+}
+
+// entryRecord is a queue.Entry on disk.
+type entryRecord struct {
+	Account  string      `cbor:"1,keyasint"`
+	To       string      `cbor:"2,keyasint"`
+	State    int         `cbor:"3,keyasint"`
+	Due      int64       `cbor:"4,keyasint"`
+	Expires  int64       `cbor:"5,keyasint"`
+	Attempts int         `cbor:"6,keyasint,omitempty"`
+	Last     replyRecord `cbor:"7,keyasint,omitzero"`
+	LastHost string      `cbor:"8,keyasint,omitempty"`
+}
+
+// replyRecord is a mail.Reply on disk, but for its private cause.
+type replyRecord struct {
+	Code   int    `cbor:"1,keyasint,omitempty"`
+	Status []int  `cbor:"2,keyasint,omitempty"`
+	Text   string `cbor:"3,keyasint,omitempty"`
+	Bare   bool   `cbor:"4,keyasint,omitempty"`
+}
+
+// IsZero leaves an empty reply out of a record.
+func (r replyRecord) IsZero() bool {
+	return r.Code == 0 && r.Status == nil && r.Text == "" && !r.Bare
+}
+
+func fromReply(r mail.Reply) replyRecord {
+	out := replyRecord{Code: r.Code, Text: r.Text, Bare: r.Bare}
+	if s := r.Status; !s.IsZero() {
+		out.Status = []int{s.Class, s.Subject, s.Detail}
+	}
+	return out
+}
+
+func (r replyRecord) reply() mail.Reply {
+	out := mail.Reply{Code: r.Code, Text: r.Text, Bare: r.Bare}
+	if len(r.Status) == 3 {
+		out.Status = mail.Status{Class: r.Status[0], Subject: r.Status[1], Detail: r.Status[2]}
+	}
+	return out
+}
+
+func encodeEntry(e *queue.Entry) ([]byte, error) {
+	head, err := cbor.Marshal(&entryRecord{
+		Account: e.Line.Account, To: e.To.String(), State: int(e.State), Due: millis(e.Due),
+		Expires: millis(e.Expires), Attempts: e.Attempts, Last: fromReply(e.Last), LastHost: e.LastHost,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode entry: %w", err)
+	}
+	return append([]byte{recordVersion}, head...), nil
+}
+
+func decodeEntry(k, v []byte) (queue.Entry, error) {
+	if len(k) != entryKeySize || len(v) < 1 || v[0] != recordVersion {
+		return queue.Entry{}, errRecord
+	}
+	e := queue.Entry{}
+	e.ID, e.N = splitEntryKey(k)
+	var r entryRecord
+	if err := cbor.Unmarshal(v[1:], &r); err != nil {
+		return queue.Entry{}, fmt.Errorf("entry %d of %s: %w: %w", e.N, e.ID, errRecord, err)
+	}
+	if err := e.To.UnmarshalText([]byte(r.To)); err != nil {
+		return queue.Entry{}, fmt.Errorf("entry %d of %s: %w", e.N, e.ID, errRecord)
+	}
+	e.Line = queue.Line{Account: r.Account, Domain: e.To.Domain()}
+	e.State = queue.State(r.State)
+	e.Due, e.Expires = fromMillis(r.Due), fromMillis(r.Expires)
+	e.Attempts, e.Last, e.LastHost = r.Attempts, r.Last.reply(), r.LastHost
+	return e, nil
+}

@@ -1,0 +1,236 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+)
+
+// settleOp settles entries of one message and keeps the events that tell of it.
+type settleOp struct {
+	id      mail.ID
+	entries []queue.Settled
+	events  []encodedEvent
+	unlink  string // content file of the message that went
+}
+
+// Commit settles entries and keeps their events.
+func (s *Spool) Commit(ctx context.Context, st queue.Settlement) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	seen := make(map[int]bool, len(st.Entries))
+	for _, e := range st.Entries {
+		switch {
+		case e.Result < mail.Delivered || e.Result > mail.Failed:
+			return fmt.Errorf("commit: result %d", e.Result)
+		case e.N < 0 || e.N > 1<<16-1 || seen[e.N]:
+			return fmt.Errorf("commit: bad or repeated recipient number %d", e.N)
+		}
+		seen[e.N] = true
+	}
+	events, err := encodeEvents(st.Events)
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	op := &settleOp{id: st.ID, entries: st.Entries, events: events}
+	size := 256 * len(st.Entries)
+	for _, e := range events {
+		size += len(e.value) * len(e.consumers)
+	}
+	if err := s.submit(&unit{op: op, size: size}); err != nil {
+		return err
+	}
+	if op.unlink != "" {
+		s.removeContent(op.unlink)
+	}
+	return nil
+}
+
+func (o *settleOp) apply(b *batch) error {
+	o.unlink = ""
+	found, err := b.read(o.id, func(yield func(int) bool) {
+		for _, e := range o.entries {
+			if !yield(e.N) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	b.addEvents(o.events)
+	final := false
+	for _, st := range o.entries {
+		e, ok := found[st.N]
+		if !ok {
+			continue
+		}
+		if st.Result != mail.Deferred {
+			b.removeEntry(e)
+			final = true
+			continue
+		}
+		now := *e
+		now.Due, now.Attempts, now.Last, now.LastHost = st.Due, st.Attempts, st.Last, st.LastHost
+		b.replaceEntry(e, &now)
+	}
+	if final {
+		if !hasPrefix(b.entries, o.id) {
+			b.depth.Messages--
+		}
+		o.unlink = b.drop(o.id)
+	}
+	return nil
+}
+
+// read gives the entries of a message that exist, before anything is written.
+func (b *batch) read(id mail.ID, ns func(func(int) bool)) (map[int]*queue.Entry, error) {
+	found := make(map[int]*queue.Entry)
+	for n := range ns {
+		k := entryKey(id, n)
+		v := b.entries.Get(k)
+		if v == nil {
+			continue
+		}
+		e, err := decodeEntry(k, v)
+		if err != nil {
+			return nil, err
+		}
+		found[n] = &e
+	}
+	return found, nil
+}
+
+func (b *batch) removeEntry(e *queue.Entry) {
+	k := entryKey(e.ID, e.N)
+	b.remove(b.entries, k)
+	b.depth.Recipients--
+	if e.State == queue.Held {
+		b.depth.Held--
+		return
+	}
+	b.remove(b.due, dueKey(e.Line, millis(e.Due), k))
+}
+
+// replaceEntry writes an entry anew and keeps the schedule and the counts true.
+func (b *batch) replaceEntry(was, now *queue.Entry) {
+	k := entryKey(was.ID, was.N)
+	if was.State == queue.Queued {
+		b.remove(b.due, dueKey(was.Line, millis(was.Due), k))
+	} else {
+		b.depth.Held--
+	}
+	if now.State == queue.Queued {
+		b.put(b.due, dueKey(now.Line, millis(now.Due), k), []byte{})
+	} else {
+		b.depth.Held++
+	}
+	v, err := encodeEntry(now)
+	if err != nil && b.err == nil {
+		b.err = err
+	}
+	b.put(b.entries, k, v)
+}
+
+// addEvents gives every consumer its copy. A Bounce pins its message, unless
+// that has gone already.
+func (b *batch) addEvents(events []encodedEvent) {
+	for _, e := range events {
+		for _, consumer := range e.consumers {
+			if b.err != nil {
+				return
+			}
+			box, err := b.outbox.CreateBucketIfNotExists([]byte(consumer))
+			if err != nil {
+				b.err = err
+				return
+			}
+			seq, err := box.NextSequence()
+			if err != nil {
+				b.err = err
+				return
+			}
+			b.put(box, seqKey(seq), e.value)
+			if e.kind == event.Bounce && b.messages.Get(e.message[:]) != nil {
+				b.put(b.pins, pinKey(e.message, consumer, seq), []byte{})
+			}
+			if b.told == nil {
+				b.told = make(map[string]bool)
+			}
+			b.told[consumer] = true
+		}
+	}
+}
+
+// alterOp changes entries for an operator.
+type alterOp struct {
+	id      mail.ID
+	ns      []int // nil: all
+	a       queue.Alteration
+	changed []queue.Entry
+}
+
+// Alter changes entries and gives those it changed as they are now. It gives
+// ErrNotFound when none of them exists.
+func (s *Spool) Alter(ctx context.Context, id mail.ID, ns []int, a queue.Alteration) ([]queue.Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if a.State < 0 || a.State > queue.Held {
+		return nil, fmt.Errorf("alter: state %d", a.State)
+	}
+	for _, n := range ns {
+		if n < 0 || n > 1<<16-1 {
+			return nil, fmt.Errorf("alter: recipient number %d", n)
+		}
+	}
+	op := &alterOp{id: id, ns: slices.Compact(slices.Sorted(slices.Values(ns))), a: a}
+	if err := s.submit(&unit{op: op, size: 4096}); err != nil {
+		return nil, err
+	}
+	return op.changed, nil
+}
+
+func (o *alterOp) apply(b *batch) error {
+	o.changed = nil
+	ns := o.ns
+	if len(ns) == 0 {
+		c := b.entries.Cursor()
+		for k, _ := c.Seek(o.id[:]); len(k) == entryKeySize && mail.ID(k[:mail.IDSize]) == o.id; k, _ = c.Next() {
+			_, n := splitEntryKey(k)
+			ns = append(ns, n)
+		}
+	}
+	found, err := b.read(o.id, slices.Values(ns))
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return queue.ErrNotFound
+	}
+	for _, n := range ns {
+		was, ok := found[n]
+		if !ok {
+			continue
+		}
+		now := *was
+		if o.a.State != 0 {
+			now.State = o.a.State
+		}
+		if !o.a.Due.IsZero() {
+			now.Due = o.a.Due.Truncate(time.Millisecond)
+		}
+		if now.State == was.State && millis(now.Due) == millis(was.Due) {
+			continue
+		}
+		b.replaceEntry(was, &now)
+		o.changed = append(o.changed, now)
+	}
+	return nil
+}
