@@ -56,7 +56,7 @@ type TLS struct {
 	MinVersion string `toml:"min_version"`
 }
 
-// Limits bound what one client can ask for.
+// Limits is what the clients may ask for.
 type Limits struct {
 	// The largest message, in octets.
 	MessageBytes int64 `toml:"message_bytes"`
