@@ -1,0 +1,6 @@
+// Package smtpd holds the SMTP listeners: it turns what a client says into a
+// submission.Request and what the desk answers into a reply. It owns the
+// dialogue, TLS and AUTH at the door, the limits of connections, and every use of
+// go-smtp, which runs unpatched behind the guard in internal/guard.
+// It does not know the queue, the admission rules, or how mail leaves.
+package smtpd

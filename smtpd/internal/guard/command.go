@@ -1,0 +1,450 @@
+package guard
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strconv"
+
+	"github.com/sesame-mta/sesame/mail"
+)
+
+// command reads lines until one needs go-smtp, and sets what go-smtp reads of
+// it. Everything else it answers itself.
+func (g *Conn) command() {
+	for !g.dead && len(g.feed) == 0 {
+		if g.last != nil {
+			g.bye(g.last, true)
+			return
+		}
+		line, fault, ok := g.readLine(!g.mail)
+		switch {
+		case !ok:
+			return
+		case fault != nil:
+			g.refuse(fault)
+		default:
+			g.dispatch(line)
+		}
+	}
+}
+
+// show hands a command to go-smtp.
+func (g *Conn) show(o op, text string) {
+	g.op = o
+	g.give(text)
+}
+
+// give sets what go-smtp reads next.
+func (g *Conn) give(text string) {
+	g.feedBuf = append(g.feedBuf[:0], text...)
+	g.feed = g.feedBuf
+}
+
+// split parts a line into its verb in capitals and the argument, without the
+// blanks around it.
+func split(line []byte, verb *[8]byte) (name, arg []byte) {
+	end := bytes.IndexByte(line, ' ')
+	if end < 0 {
+		end = len(line)
+	}
+	if end > len(verb) {
+		return nil, nil
+	}
+	for i, c := range line[:end] {
+		if c >= 'a' && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		verb[i] = c
+	}
+	return verb[:end], bytes.Trim(line[end:], " ")
+}
+
+// control reports whether a command line has an octet that no command has.
+func control(line []byte) bool {
+	for _, c := range line {
+		if c < ' ' || c == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *Conn) dispatch(line []byte) {
+	var buf [8]byte
+	name, arg := split(line, &buf)
+	limit := commandOctets
+	switch string(name) {
+	case "MAIL":
+		limit = mailOctets
+	case "AUTH":
+		limit = authOctets
+	}
+	switch {
+	case len(line)+2 > limit:
+		g.refuse(replyLine)
+		return
+	case control(line):
+		g.refuse(replySyntax)
+		return
+	}
+	switch string(name) {
+	case "EHLO", "HELO":
+		g.hello(string(name) == "EHLO", arg)
+	case "STARTTLS":
+		g.startTLS(arg)
+	case "AUTH":
+		g.auth(arg)
+	case "MAIL":
+		g.mailFrom(arg)
+	case "RCPT":
+		g.rcptTo(arg)
+	case "DATA":
+		g.data(arg)
+	case "BDAT":
+		g.chunk(arg)
+	case "RSET":
+		g.reset(arg)
+	case "QUIT":
+		if len(arg) > 0 {
+			g.refuse(replyArgument)
+			return
+		}
+		g.show(opQuit, "QUIT\r\n")
+	default:
+		g.other(string(name))
+	}
+}
+
+// other answers the commands that change nothing.
+func (g *Conn) other(name string) {
+	switch name {
+	case "NOOP":
+		g.say(replyOk)
+		g.idleTalk()
+	case "VRFY":
+		// Never says who exists (RFC 5321 section 7.3).
+		g.say(replyVerify)
+		g.idleTalk()
+	case "HELP":
+		g.say(replyHelp)
+		g.idleTalk()
+	case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE":
+		// A browser was made to speak to us (ALPACA and older tricks): what it
+		// sends next is somebody else's text and must not be read as commands.
+		g.bye(replyHTTP, true)
+	default:
+		g.refuse(replyUnknown)
+	}
+}
+
+// idleTalk counts a command that brings no message any nearer.
+func (g *Conn) idleTalk() {
+	if g.junk++; g.junk > g.cfg.Limits.Junk {
+		g.bye(replyCommands, true)
+	}
+}
+
+func (g *Conn) hello(extended bool, arg []byte) {
+	if len(arg) == 0 {
+		g.refuse(replyHello)
+		return
+	}
+	g.helloNext, g.esmtpNext = clean(arg), extended
+	// go-smtp's answer to HELO is one line, and we replace it anyway.
+	g.show(opHello, "HELO x\r\n")
+	g.idleTalk()
+}
+
+// clean keeps of a host name what may stand in a Received field.
+func clean(arg []byte) string {
+	if i := bytes.IndexByte(arg, ' '); i >= 0 {
+		arg = arg[:i]
+	}
+	out := make([]byte, min(len(arg), mail.MaxDomain))
+	for i := range out {
+		switch c := arg[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
+			c == '.', c == '-', c == '_', c == ':', c == '[', c == ']':
+			out[i] = c
+		default:
+			out[i] = '?'
+		}
+	}
+	return string(out)
+}
+
+func (g *Conn) startTLS(arg []byte) {
+	switch {
+	case len(arg) > 0:
+		g.refuse(replyArgument) // RFC 3207 section 4
+	case g.tls != nil:
+		g.refuse(replyHaveTLS)
+	case g.mail:
+		g.refuse(replyInside)
+	case g.cfg.TLS == nil:
+		g.refuse(replyNoTLS)
+	default:
+		g.say(replyStartTLS)
+		if g.flush() {
+			g.handshake()
+		}
+	}
+}
+
+// locked gives the refusal that stands before everything that sends mail.
+func (g *Conn) locked() *mail.Reply {
+	switch {
+	case g.kind.Trusted || g.authed:
+		return nil
+	case g.tls == nil:
+		return replyMustTLS
+	}
+	return replyMustAuth
+}
+
+func (g *Conn) auth(arg []byte) {
+	mech, ir, some := bytes.Cut(arg, []byte(" "))
+	switch {
+	case g.tls == nil:
+		g.refuse(replyMustTLS)
+	case g.helo == "":
+		g.refuse(replyHelloFirst)
+	case g.authed:
+		g.refuse(replyHaveAuth) // RFC 4954 section 4
+	case g.mail:
+		g.refuse(replyInside)
+	case len(mech) == 0:
+		g.refuse(replyAuthSyntax)
+	case !bytes.EqualFold(mech, []byte("PLAIN")) && !bytes.EqualFold(mech, []byte("LOGIN")):
+		g.refuse(replyMechanism)
+	case some && bytes.IndexByte(ir, ' ') >= 0:
+		g.refuse(replyAuthSyntax)
+	case some && string(ir) != "=" && !decodable(ir):
+		g.refuse(replyBase64)
+	default:
+		g.show(opAuth, "AUTH "+string(arg)+"\r\n")
+	}
+}
+
+func decodable(b []byte) bool {
+	_, err := base64.StdEncoding.Strict().Decode(make([]byte, base64.StdEncoding.DecodedLen(len(b))), b)
+	return err == nil
+}
+
+// response reads the client's answer to a challenge. One that is no answer goes
+// to go-smtp as a cancelled exchange.
+func (g *Conn) response() {
+	line, fault, ok := g.readLine(false)
+	g.exchange = false
+	switch {
+	case !ok:
+		return
+	case fault == nil && string(line) == "*":
+		g.answer = replyCancelled
+	case fault == nil && len(line)+2 > authOctets:
+		g.answer = replyLine
+	case fault != nil:
+		g.answer = fault
+	case string(line) != "=" && !decodable(line):
+		g.answer = replyBase64
+	default:
+		g.give(string(line) + "\r\n")
+		return
+	}
+	g.give("*\r\n")
+}
+
+func (g *Conn) mailFrom(arg []byte) {
+	refusal := g.locked()
+	switch {
+	case refusal != nil:
+	case g.helo == "":
+		refusal = replyHelloFirst
+	case g.mail:
+		refusal = replyNested
+	case g.messages >= g.cfg.Limits.Messages:
+		refusal = replyMessages
+	default:
+		g.from, g.size, refusal = parseMail(arg, g.strict)
+		if refusal == nil && g.size > g.cfg.Limits.MessageBytes {
+			refusal = replyTooLong
+		}
+	}
+	if refusal != nil {
+		g.refuse(refusal)
+		return
+	}
+	g.show(opMail, "MAIL FROM:<a@b>\r\n")
+}
+
+func (g *Conn) rcptTo(arg []byte) {
+	refusal := g.locked()
+	switch {
+	case refusal != nil:
+	case !g.mail:
+		refusal = replyMailFirst
+	default:
+		g.to, refusal = parseRcpt(arg)
+	}
+	if refusal != nil {
+		g.refuse(refusal)
+		return
+	}
+	limit := g.cfg.Limits.Recipients
+	if g.strict {
+		limit = strictAccepted
+	}
+	if g.rcpts >= limit {
+		// The client is to send the rest in another message, so these refusals
+		// are no errors of its.
+		g.say(replyRecipients)
+		if g.over++; g.over > maxRefusedRcpt {
+			g.bye(replyErrors, true)
+		}
+		return
+	}
+	g.show(opRcpt, "RCPT TO:<a@b>\r\n")
+}
+
+// ready gives the refusal of DATA and BDAT in the present state.
+func (g *Conn) ready() *mail.Reply {
+	switch r := g.locked(); {
+	case r != nil:
+		return r
+	case !g.mail:
+		return replyMailFirst
+	case g.rcpts == 0:
+		return replyNoRcpt
+	}
+	return nil
+}
+
+func (g *Conn) data(arg []byte) {
+	refusal := g.ready()
+	if len(arg) > 0 {
+		refusal = replyArgument
+	}
+	if refusal != nil {
+		g.refuse(refusal)
+		return
+	}
+	g.begin(false)
+	g.show(opData, "DATA\r\n")
+}
+
+func (g *Conn) reset(arg []byte) {
+	switch {
+	case len(arg) > 0:
+		g.refuse(replyArgument)
+	case g.mail:
+		g.show(opReset, "RSET\r\n")
+		g.idleTalk()
+	default:
+		g.say(replyOk)
+		g.idleTalk()
+	}
+}
+
+// Write takes go-smtp's replies, which come one line a call. Only the last line
+// of a reply matters, and of it only the code: the words are ours.
+func (g *Conn) Write(b []byte) (int, error) {
+	if g.dead || len(b) < 4 || b[3] == '-' {
+		return len(b), nil
+	}
+	code, err := strconv.Atoi(string(b[:3]))
+	if err != nil {
+		code = replyTemporary.Code
+	}
+	switch {
+	case code == 354:
+		if !g.content.chunked {
+			g.say(replyData)
+		}
+	case code == 334:
+		g.exchange = true
+		if len(bytes.TrimSpace(b[4:])) == 0 {
+			g.say(replyPlainGo)
+		} else {
+			g.out = append(g.out, b...)
+		}
+	default:
+		g.finish(code)
+	}
+	return len(b), nil
+}
+
+// finish ends the command that go-smtp was working on.
+func (g *Conn) finish(code int) {
+	done, r := g.op, g.answer
+	g.op, g.answer, g.exchange = opNone, nil, false
+	switch {
+	case done == opGreet:
+		g.out = g.cfg.greeting(g.out, g.strict, g.session)
+		return
+	case done == opData:
+		g.delivered(r, code)
+		return
+	case code == 421 && r == nil:
+		g.bye(replyClosing, false) // go-smtp recovered from a panic
+		return
+	case code/100 != 2:
+		if r == nil {
+			r = replyTemporary
+		}
+		g.refuse(r)
+		return
+	}
+	switch done {
+	case opHello:
+		g.helo, g.esmtp = g.helloNext, g.esmtpNext
+		g.forget()
+		if g.esmtp {
+			g.out = g.cfg.extensions(g.out, g.strict, g.tls != nil)
+		} else {
+			g.out = append(append(append(g.out, "250 "...), g.cfg.Hostname...), "\r\n"...)
+		}
+	case opAuth:
+		g.authed = true
+		g.say(replyAuthOk)
+	case opMail:
+		g.mail = true
+		g.say(replyOk)
+	case opRcpt:
+		g.rcpts++
+		g.say(replyOk)
+	case opReset:
+		g.forget()
+		g.say(replyOk)
+	case opQuit:
+		g.bye(replyBye, false)
+	}
+}
+
+// delivered answers the end of a message.
+func (g *Conn) delivered(r *mail.Reply, code int) {
+	c := g.content
+	g.forget()
+	switch {
+	case g.quiet || g.dead:
+		g.quiet = false
+		return
+	case r == nil && code == 421:
+		g.bye(replyClosing, false)
+		return
+	case r == nil, r.Positive() && !c.eof:
+		r = replyTemporary // never a 250 for less than the whole
+	}
+	g.messages++
+	g.junk = 0
+	g.say(r)
+	g.held = len(g.out) > 0
+	if r.Code == 421 {
+		g.bye(nil, true)
+	}
+}
+
+// forget ends the mail transaction.
+func (g *Conn) forget() {
+	g.mail, g.rcpts, g.over, g.content = false, 0, 0, nil
+	g.from, g.to, g.size = mail.ReversePath{}, mail.ForwardPath{}, 0
+}

@@ -1,0 +1,151 @@
+package smtpd
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/sesame-mta/sesame/smtpd/internal/guard"
+)
+
+// listener gives go-smtp connections with the guard around them, and turns away
+// those over the limits.
+type listener struct {
+	net.Listener
+	server   *Server
+	implicit bool
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	s := l.server
+	for {
+		raw, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		client := address(raw.RemoteAddr())
+		source := network(client)
+		if !s.door.enter(source) {
+			s.metrics.turnedAway.Inc()
+			turnAway(raw, l.implicit)
+			continue
+		}
+		s.metrics.connections.Inc()
+		s.metrics.sessions.Inc()
+		kind := guard.Kind{Implicit: l.implicit, Strict: s.opts.Strict}
+		if !l.implicit && s.trusted(client) {
+			kind.Trusted, kind.Strict = true, s.opts.TrustedPrincipal.Strict
+		}
+		var c *guard.Conn
+		c = guard.New(raw, client, kind, s.guard, func() {
+			s.door.leave(c, source)
+			s.metrics.sessions.Dec()
+		})
+		s.door.track(c)
+		return c, nil
+	}
+}
+
+// turnAway closes a connection that is one too many. In clear text the client is
+// told; on a TLS port that would cost a handshake, which is what a flood wants.
+func turnAway(raw net.Conn, implicit bool) {
+	if !implicit {
+		// A fresh socket takes a line at once.
+		_ = raw.SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = raw.Write(replyFull.Wire(nil))
+	}
+	_ = raw.Close()
+}
+
+func (s *Server) trusted(client netip.Addr) bool {
+	for _, p := range s.opts.Trusted {
+		if p.Contains(client) {
+			return true
+		}
+	}
+	return false
+}
+
+// address gives the network address of a peer, IPv4 as such.
+func address(a net.Addr) netip.Addr {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.AddrPort().Addr().Unmap().WithZone("")
+	}
+	return netip.Addr{}
+}
+
+// network gives what we count by: an IPv4 address, or an IPv6 /64, which is what
+// one host has at its disposal.
+func network(a netip.Addr) netip.Prefix {
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits)
+	return p
+}
+
+// door counts the connections that are open.
+type door struct {
+	most, mostPer int
+
+	mu    sync.Mutex
+	count int
+	open  map[*guard.Conn]struct{}
+	per   map[netip.Prefix]int
+	done  bool
+}
+
+func newDoor(most, mostPer int) *door {
+	return &door{
+		most: most, mostPer: mostPer,
+		open: make(map[*guard.Conn]struct{}), per: make(map[netip.Prefix]int),
+	}
+}
+
+// enter reports whether there is room for one more, and takes it.
+func (d *door) enter(source netip.Prefix) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.done || d.count >= d.most || d.per[source] >= d.mostPer {
+		return false
+	}
+	d.count++
+	d.per[source]++
+	return true
+}
+
+// track remembers who entered.
+func (d *door) track(c *guard.Conn) {
+	d.mu.Lock()
+	d.open[c] = struct{}{}
+	late := d.done
+	d.mu.Unlock()
+	if late {
+		c.Drain()
+	}
+}
+
+func (d *door) leave(c *guard.Conn, source netip.Prefix) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.open, c)
+	d.count--
+	if d.per[source]--; d.per[source] <= 0 {
+		delete(d.per, source)
+	}
+}
+
+// shut lets nobody in any more and gives those who are.
+func (d *door) shut() []*guard.Conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.done = true
+	left := make([]*guard.Conn, 0, len(d.open))
+	for c := range d.open {
+		left = append(left, c)
+	}
+	return left
+}
