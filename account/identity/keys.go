@@ -57,14 +57,18 @@ func (b *Book) KeyRefs(accountID, domain string) []string {
 	return refs
 }
 
-// Keys gives the private keys that KeyRefs named. Those of an identity that was
-// removed since are left out. A key is read and opened when it is first used
-// and then stays in memory.
+// Keys gives the private keys that KeyRefs named, for the account or, in a
+// notice of ours sent on its behalf, for the server itself. Those of an identity
+// that was removed since are left out. A key is read and opened when it is first
+// used and then stays in memory.
 func (b *Book) Keys(ctx context.Context, accountID string, refs []string) ([]*dkim.Key, error) {
 	keys := make([]*dkim.Key, 0, len(refs))
 	for _, ref := range refs {
 		domain, selector, _ := strings.Cut(ref, "/")
 		k, err := b.key(ctx, name{accountID, "", domain}, selector)
+		if errors.Is(err, account.ErrNotFound) {
+			k, err = b.key(ctx, name{account.SystemID, "", domain}, selector)
+		}
 		if errors.Is(err, account.ErrNotFound) {
 			continue
 		}

@@ -120,6 +120,18 @@ func TestPrivateKeysFitTheirRecordsAfterReopen(t *testing.T) {
 	}
 }
 
+func TestANoticeIsSignedWithTheServersOwnKeys(t *testing.T) {
+	b := open(t, &accounttest.Directory{}, keys(t))
+	add(t, b, account.SystemID, "mx1.example.com", identity.AddOptions{Verified: true, DKIM: true})
+	got := must(b.Keys(t.Context(), alice, b.KeyRefs(account.SystemID, "mx1.example.com")))
+	if len(got) != 1 || got[0].Domain != "mx1.example.com" {
+		t.Errorf("got %+v", got)
+	}
+	if refs := b.KeyRefs(alice, "mx1.example.com"); len(refs) != 0 {
+		t.Errorf("an account signs as the server: %v", refs)
+	}
+}
+
 func TestReferencesThatNameNothingGiveNoKeys(t *testing.T) {
 	b := open(t, &accounttest.Directory{}, keys(t))
 	add(t, b, alice, "example.com", identity.AddOptions{Verified: true})
