@@ -66,6 +66,12 @@ func parseName(account, s string) (n name, text string, err error) {
 	return nameOf(account, a), strings.ToLower(a.String()), nil
 }
 
+// Check says whether a text can be an identity; ErrName.
+func Check(text string) error {
+	_, _, err := parseName("", text)
+	return err
+}
+
 // nameOf folds the case of the local part too: RFC 5321 section 2.4 leaves that
 // to the host of the mailbox, and no host that matters tells them apart.
 func nameOf(account string, a mail.Address) name {

@@ -1,0 +1,189 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/sesame-mta/sesame/account/identity"
+)
+
+// answerTimeout is how long the server may take until it begins to answer.
+const answerTimeout = time.Minute
+
+// Error is a refusal by the server.
+type Error struct {
+	Code int // HTTP status
+	Text string
+}
+
+// Error gives the server's words.
+func (e *Error) Error() string { return e.Text }
+
+// Client talks to the admin socket of a server. It is safe for concurrent use.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// NewClient makes a client for the socket at a path. Nothing is opened yet.
+func NewClient(socket string) *Client {
+	d := net.Dialer{Timeout: dialTimeout}
+	return &Client{socket, &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, "unix", socket)
+		},
+		DisableKeepAlives:     true,
+		DisableCompression:    true,
+		ResponseHeaderTimeout: answerTimeout,
+	}}}
+}
+
+// CreateCredential makes a credential, and its account when there is none.
+func (c *Client) CreateCredential(ctx context.Context, account string) (NewCredential, error) {
+	return one[NewCredential](ctx, c, "POST", "/v1/credentials", nil, createRequest{account})
+}
+
+// Credentials lists those of an account, or with an empty name of all.
+func (c *Client) Credentials(ctx context.Context, account string) iter.Seq2[Credential, error] {
+	return many[Credential](ctx, c, "/v1/credentials", url.Values{"account": {account}})
+}
+
+// RevokeCredential ends a credential.
+func (c *Client) RevokeCredential(ctx context.Context, accessKeyID string) (Credential, error) {
+	return one[Credential](ctx, c, "DELETE", "/v1/credentials", url.Values{"access_key_id": {accessKeyID}}, nil)
+}
+
+// AddIdentity adds an identity, and its account when there is none.
+func (c *Client) AddIdentity(ctx context.Context, account, name string, o identity.AddOptions) (Identity, error) {
+	return one[Identity](ctx, c, "POST", "/v1/identities", nil, addRequest{account, name, o.Verified, o.DKIM, o.Ed25519})
+}
+
+// Identities lists those of an account, or with an empty name of all.
+func (c *Client) Identities(ctx context.Context, account string) iter.Seq2[Identity, error] {
+	return many[Identity](ctx, c, "/v1/identities", url.Values{"account": {account}})
+}
+
+// RemoveIdentity ends an identity.
+func (c *Client) RemoveIdentity(ctx context.Context, account, name string) (Identity, error) {
+	return one[Identity](ctx, c, "DELETE", "/v1/identities", url.Values{"account": {account}, "identity": {name}}, nil)
+}
+
+// Records gives what to publish for an identity.
+func (c *Client) Records(ctx context.Context, account, name string) iter.Seq2[identity.Record, error] {
+	return many[identity.Record](ctx, c, "/v1/identities/records", url.Values{"account": {account}, "identity": {name}})
+}
+
+// HostRecords gives what to publish for the server itself.
+func (c *Client) HostRecords(ctx context.Context) iter.Seq2[identity.Record, error] {
+	return many[identity.Record](ctx, c, "/v1/host/records", nil)
+}
+
+// Queue lists the recipients that wait; empty arguments do not narrow.
+func (c *Client) Queue(ctx context.Context, account, domain, state string) iter.Seq2[Entry, error] {
+	return many[Entry](ctx, c, "/v1/queue", url.Values{"account": {account}, "domain": {domain}, "state": {state}})
+}
+
+// Message gives one message in the queue.
+func (c *Client) Message(ctx context.Context, id string) (Message, error) {
+	return one[Message](ctx, c, "GET", "/v1/queue/message", url.Values{"id": {id}}, nil)
+}
+
+// The things to do with a selection of the queue.
+const (
+	Hold    = "hold"
+	Release = "release"
+	Retry   = "retry"
+	Cancel  = "cancel"
+)
+
+// Change does one of them.
+func (c *Client) Change(ctx context.Context, what string, sel Selection) (Changed, error) {
+	return one[Changed](ctx, c, "POST", "/v1/queue/"+what, nil, sel)
+}
+
+// Status asks how the server is.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	return one[Status](ctx, c, "GET", "/v1/status", nil, nil)
+}
+
+// do sends a request and gives the body of a positive answer, to be closed.
+func (c *Client) do(ctx context.Context, method, path string, query url.Values, body any) (io.ReadCloser, error) {
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		content = bytes.NewReader(text)
+	}
+	u := url.URL{Scheme: "http", Host: "sesame", Path: path, RawQuery: query.Encode()}
+	r, err := http.NewRequestWithContext(ctx, method, u.String(), content)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(r)
+	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
+		return nil, fmt.Errorf("no server answers at %s: %w", c.socket, op.Err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask the server at %s: %w", c.socket, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close() //nolint:errcheck // all of use was read
+	var f failure
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&f); err != nil || f.Error == "" {
+		f.Error = "the server answered " + resp.Status
+	}
+	return nil, &Error{resp.StatusCode, f.Error}
+}
+
+func one[T any](ctx context.Context, c *Client, method, path string, query url.Values, body any) (v T, err error) {
+	content, err := c.do(ctx, method, path, query, body)
+	if err != nil {
+		return v, err
+	}
+	defer content.Close() //nolint:errcheck // all of use was read
+	if err := json.NewDecoder(content).Decode(&v); err != nil {
+		return v, fmt.Errorf("read the server's answer: %w", err)
+	}
+	return v, nil
+}
+
+// many gives the objects of a list as they come. An error is the last.
+func many[T any](ctx context.Context, c *Client, path string, query url.Values) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		content, err := c.do(ctx, http.MethodGet, path, query, nil)
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		defer content.Close() //nolint:errcheck // all of use was read
+		dec := json.NewDecoder(content)
+		for {
+			var v T
+			err := dec.Decode(&v)
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				yield(none, fmt.Errorf("read the server's answer: %w", err))
+				return
+			}
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}

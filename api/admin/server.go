@@ -1,0 +1,232 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+)
+
+// Bounds of a request.
+const (
+	maxBody      = 64 << 10
+	maxHeader    = 16 << 10
+	readTimeout  = 10 * time.Second
+	writeTimeout = 30 * time.Second // for each page of a list
+	idleTimeout  = 30 * time.Second
+	stopTimeout  = 5 * time.Second
+)
+
+// Queue is what operators do to the queue; *queue.Queue.
+type Queue interface {
+	Find(ctx context.Context, f queue.Filter) ([]queue.Entry, error)
+	Hold(ctx context.Context, f queue.Filter) (int, error)
+	ReleaseHold(ctx context.Context, f queue.Filter) (int, error)
+	Retry(ctx context.Context, f queue.Filter) (int, error)
+	Cancel(ctx context.Context, f queue.Filter, events func(*queue.Message, []queue.Entry) []event.Event) (int, error)
+	Depth() queue.Depth
+}
+
+// Spool is what they read past it; queue.Spool.
+type Spool interface {
+	Lines(ctx context.Context, after queue.Line, limit int) ([]queue.LineDue, error)
+	Page(ctx context.Context, line queue.Line, p queue.PageOptions) ([]queue.Entry, error)
+	Load(ctx context.Context, id mail.ID, ns []int) (*queue.Message, []queue.Entry, error)
+}
+
+// Options is what a Server needs. All but Cancelled and Log must be set.
+type Options struct {
+	Hostname   string
+	Version    string
+	Accounts   *account.Book
+	Identities *identity.Book
+	Queue      Queue
+	Spool      Spool
+	// Cancelled gives the events that tell the sender of recipients that an
+	// operator cancelled; nil tells nobody.
+	Cancelled func(*queue.Message, []queue.Entry) []event.Event
+	Log       *slog.Logger
+}
+
+// Server answers the operator's commands. It is an http.Handler.
+type Server struct {
+	o       Options
+	mux     *http.ServeMux
+	started time.Time
+}
+
+// New makes a server.
+func New(o Options) *Server {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{o: o, mux: http.NewServeMux(), started: time.Now().UTC()}
+	for pattern, h := range map[string]handler{
+		"GET /v1/status":             s.status,
+		"GET /v1/credentials":        s.listCredentials,
+		"POST /v1/credentials":       s.createCredential,
+		"DELETE /v1/credentials":     s.revokeCredential,
+		"GET /v1/identities":         s.listIdentities,
+		"POST /v1/identities":        s.addIdentity,
+		"DELETE /v1/identities":      s.removeIdentity,
+		"GET /v1/identities/records": s.identityRecords,
+		"GET /v1/host/records":       s.hostRecords,
+		"GET /v1/queue":              s.listQueue,
+		"GET /v1/queue/message":      s.showMessage,
+		"POST /v1/queue/hold":        s.change("queue held", o.Queue.Hold),
+		"POST /v1/queue/release":     s.change("queue released", o.Queue.ReleaseHold),
+		"POST /v1/queue/retry":       s.change("queue retried", o.Queue.Retry),
+		"POST /v1/queue/cancel":      s.cancel,
+	} {
+		s.mux.Handle(pattern, s.answer(h))
+	}
+	return s
+}
+
+// Serve answers on l until ctx ends, then lets requests finish for a moment. It
+// closes l.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{
+		Handler: s, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader,
+		ErrorLog:       slog.NewLogLogger(s.o.Log.Handler(), slog.LevelWarn),
+	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			_ = server.Close() // whoever has not finished by now is cut off
+		}
+	})
+	err := server.Serve(l)
+	if !stop() {
+		<-stopped
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve admin socket: %w", err)
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	s.mux.ServeHTTP(w, r)
+}
+
+// handler gives what to answer: an object, a list, or an error.
+type handler func(r *http.Request) (any, error)
+
+// errRequest marks what is the client's mistake.
+var errRequest = errors.New("bad request")
+
+func (s *Server) answer(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := h(r)
+		if l, ok := body.(list); ok && err == nil {
+			var begun bool
+			if begun, err = stream(w, r, l); err == nil {
+				return
+			}
+			if begun {
+				s.failed(r, err)
+				panic(http.ErrAbortHandler) // the way to break off an answer
+			}
+		}
+		code := http.StatusOK
+		if err != nil {
+			code, body = codeOf(err), failure{err.Error()}
+			if code == http.StatusInternalServerError {
+				s.failed(r, err)
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		_ = json.NewEncoder(w).Encode(body) // a client that is gone needs no answer
+	})
+}
+
+// failed logs an error of ours; that a client went away is none.
+func (s *Server) failed(r *http.Request, err error) {
+	if r.Context().Err() == nil {
+		s.o.Log.Error("admin request failed", "text", r.URL.Path, "err", err)
+	}
+}
+
+// list writes objects one by one until it ends or write fails.
+type list func(ctx context.Context, write func(any) error) error
+
+// stream sends a list and tells whether anything of it may be on its way.
+func stream(w http.ResponseWriter, r *http.Request, l list) (begun bool, err error) {
+	enc, control := json.NewEncoder(w), http.NewResponseController(w)
+	err = l(r.Context(), func(v any) error {
+		if !begun {
+			w.Header().Set("Content-Type", "application/jsonl")
+			begun = true
+		}
+		if err := control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+		return enc.Encode(v)
+	})
+	return begun, err
+}
+
+func codeOf(err error) int {
+	for _, known := range []struct {
+		err  error
+		code int
+	}{
+		{errRequest, http.StatusBadRequest},
+		{account.ErrName, http.StatusBadRequest},
+		{identity.ErrName, http.StatusBadRequest},
+		{account.ErrNotFound, http.StatusNotFound},
+		{queue.ErrNotFound, http.StatusNotFound},
+		{account.ErrExists, http.StatusConflict},
+		{account.ErrConflict, http.StatusConflict},
+	} {
+		if errors.Is(err, known.err) {
+			return known.code
+		}
+	}
+	return http.StatusInternalServerError
+}
+
+// read decodes the body of a request.
+func read[T any](r *http.Request) (T, error) {
+	var v T
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&v); err != nil {
+		return v, fmt.Errorf("%w: %w", errRequest, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return v, fmt.Errorf("%w: something follows the object", errRequest)
+	}
+	return v, nil
+}
+
+func (s *Server) status(r *http.Request) (any, error) {
+	due, err := s.countDue(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	d := s.o.Queue.Depth()
+	return Status{
+		Hostname: s.o.Hostname, Version: s.o.Version, Started: s.started.Truncate(time.Second),
+		Queue: QueueStatus{Messages: d.Messages, Recipients: d.Recipients, Due: due, Held: d.Held, Free: d.Free},
+	}, nil
+}
