@@ -1,0 +1,168 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"github.com/sesame-mta/sesame/delivery"
+	"github.com/sesame-mta/sesame/delivery/egress"
+	"github.com/sesame-mta/sesame/delivery/route"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+)
+
+// What we say of our own failures.
+func internalError() mail.Reply {
+	return *mail.Refuse(451, 3, 0, "Internal error, will be tried again")
+}
+func unsignable() mail.Reply { return *mail.Refuse(451, 7, 5, "Message could not be signed") }
+func unreadable() mail.Reply {
+	return *mail.Refuse(451, 3, 0, "Message could not be read from the spool")
+}
+
+// try makes one attempt with a lease and settles it.
+func (d *Dispatcher) try(ctx context.Context, s *site, lease *queue.Lease) {
+	t := d.target(lease.Line.Domain, s)
+	if t == nil {
+		d.release(lease)
+		return
+	}
+	if t.route == nil {
+		o := mail.Outcome{Result: mail.Failed, Reply: t.reply}
+		if t.reply.Temporary() {
+			o.Result = mail.Deferred
+		}
+		d.settle(ctx, lease, same(o, len(lease.Entries)))
+		return
+	}
+	d.metrics.inFlight.Inc()
+	outcomes := d.attempt(ctx, t.route, lease)
+	d.metrics.inFlight.Dec()
+	d.metrics.attempts.Inc()
+	signal := read(outcomes)
+	if signal != 0 && ctx.Err() == nil {
+		d.o.Limiter.Report(s.name, d.o.Queue.Now(), signal)
+	}
+	d.settle(ctx, lease, outcomes)
+	if signal == egress.Unreachable {
+		if slots, _ := d.allow(s); slots == 0 {
+			d.expire(ctx, s, outcomes[0].Reply)
+		}
+	}
+}
+
+// attempt opens, signs and carries a message. It gives one outcome for each
+// entry, whatever happens.
+func (d *Dispatcher) attempt(ctx context.Context, r *route.Route, lease *queue.Lease) (outcomes []mail.Outcome) {
+	n := len(lease.Entries)
+	defer func() {
+		if p := recover(); p != nil {
+			d.log.Error("attempt panicked", "id", lease.Message.ID, "domain", lease.Line.Domain,
+				"err", fmt.Errorf("panic: %v", p), "text", string(debug.Stack()))
+			outcomes = ours(internalError(), n)
+		}
+	}()
+	m := lease.Message
+	content, err := d.o.Spool.Open(ctx, m.ID)
+	if err != nil {
+		d.failed(ctx, "open content", lease, err)
+		return ours(unreadable(), n)
+	}
+	defer func() {
+		if err := content.Close(); err != nil {
+			d.failed(ctx, "close content", lease, err)
+		}
+	}()
+	header, reply := d.header(ctx, lease, content)
+	if reply != nil {
+		return ours(*reply, n)
+	}
+	job := &delivery.Job{
+		ID:         m.ID,
+		Account:    m.Account,
+		From:       m.From,
+		To:         make([]mail.ForwardPath, n),
+		EightBit:   m.EightBit,
+		RequireTLS: m.RequireTLS,
+		Header:     header,
+		Content:    content,
+		BodyAt:     m.HeaderSize,
+		Size:       content.Size(),
+	}
+	for i, e := range lease.Entries {
+		job.To[i] = e.To
+	}
+	outcomes = d.o.Carrier.Carry(ctx, r, job)
+	if len(outcomes) != n {
+		panic(fmt.Sprintf("%d outcomes for %d recipients", len(outcomes), n))
+	}
+	return outcomes
+}
+
+// header gives the header section that leaves: signatures, what was put before
+// it at acceptance, and what is left of the client's.
+func (d *Dispatcher) header(ctx context.Context, lease *queue.Lease, content queue.Content) ([]byte, *mail.Reply) {
+	m := lease.Message
+	header := make([]byte, m.HeaderSize)
+	if n, err := content.ReadAt(header, 0); n < len(header) {
+		d.failed(ctx, "read content", lease, err)
+		reply := unreadable()
+		return nil, &reply
+	}
+	if len(m.Edit.Prefix) > 0 || len(m.Edit.Drop) > 0 {
+		header = m.Edit.Apply(header)
+	}
+	if len(m.Keys) == 0 {
+		return header, nil
+	}
+	body := io.NewSectionReader(content, m.HeaderSize, content.Size()-m.HeaderSize)
+	signatures, err := d.o.Signer.Sign(ctx, m.Account, m.Keys, header, body, m.Accepted)
+	if err != nil {
+		d.failed(ctx, "sign", lease, err)
+		reply := unsignable()
+		return nil, &reply
+	}
+	return append(signatures[:len(signatures):len(signatures)], header...), nil
+}
+
+// failed logs a failure of our own, unless it is the end of the run.
+func (d *Dispatcher) failed(ctx context.Context, doing string, lease *queue.Lease, err error) {
+	if ctx.Err() == nil {
+		d.log.Error("attempt failed", "id", lease.Message.ID, "account", lease.Message.Account,
+			"domain", lease.Line.Domain, "text", doing, "err", err)
+	}
+}
+
+// ours gives the same transient outcome to n recipients.
+func ours(r mail.Reply, n int) []mail.Outcome {
+	return same(mail.Outcome{Result: mail.Deferred, Reply: r}, n)
+}
+
+func same(o mail.Outcome, n int) []mail.Outcome {
+	out := make([]mail.Outcome, n)
+	for i := range out {
+		out[i] = o
+	}
+	return out
+}
+
+// read tells what the outcomes of an attempt say about the site: that it asked
+// for less (421, or 4.7.x), that it works, or that nobody was there. Zero says
+// nothing: the failure was ours.
+func read(outcomes []mail.Outcome) egress.Signal {
+	var signal egress.Signal
+	for _, o := range outcomes {
+		status := o.Reply.Status
+		switch {
+		case o.Remote && (o.Reply.Code == 421 || status.Class == 4 && status.Subject == 7), o.Uncertain:
+			return egress.Busy
+		case o.Remote || o.Result == mail.Delivered:
+			signal = egress.Success
+		case signal == 0 && o.Result == mail.Deferred && status.Subject == 4:
+			signal = egress.Unreachable
+		}
+	}
+	return signal
+}

@@ -1,0 +1,53 @@
+package dispatch
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sesame-mta/sesame/mail"
+)
+
+type metrics struct {
+	attempts prometheus.Counter
+	results  *prometheus.CounterVec
+	expired  prometheus.Counter
+	retried  prometheus.Counter
+	inFlight prometheus.Gauge
+	wait     prometheus.Histogram
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		attempts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sesame_dispatch_attempts_total",
+			Help: "Attempts: one message carried to one site, for one or more recipients.",
+		}),
+		results: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sesame_dispatch_outcomes_total",
+			Help: "Outcomes of recipients, by result.",
+		}, []string{"result"}),
+		expired: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sesame_dispatch_expired_total",
+			Help: "Recipients given up because the message was too old.",
+		}),
+		retried: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sesame_dispatch_commit_retries_total",
+			Help: "Settlements that the spool did not take at once.",
+		}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sesame_dispatch_in_flight",
+			Help: "Attempts under way.",
+		}),
+		wait: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "sesame_dispatch_delivery_seconds",
+			Help:    "Time from acceptance to delivery, by recipient.",
+			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30, 60, 300, 1800, 3600, 14400, 86400, 345600},
+		}),
+	}
+	for _, result := range []mail.Result{mail.Delivered, mail.Deferred, mail.Failed} {
+		m.results.WithLabelValues(result.String())
+	}
+	if r != nil {
+		r.MustRegister(m.attempts, m.results, m.expired, m.retried, m.inFlight, m.wait)
+	}
+	return m
+}

@@ -1,0 +1,238 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+)
+
+// Pauses between tries to commit an outcome.
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 30 * time.Second
+)
+
+// verdict is what an attempt comes to for one entry.
+type verdict struct {
+	entry   queue.Entry
+	outcome mail.Outcome
+	expired bool
+	settled queue.Settled
+}
+
+// settle records one outcome for each entry of a lease, and ends the lease.
+func (d *Dispatcher) settle(ctx context.Context, lease *queue.Lease, outcomes []mail.Outcome) {
+	now := d.o.Queue.Now()
+	// One draw for all: recipients of one message stay together.
+	jitter := 0.9 + 0.2*rand.Float64()
+	verdicts := make([]verdict, 0, len(lease.Entries))
+	for i, e := range lease.Entries {
+		o := outcomes[i]
+		if ctx.Err() != nil && o.Result != mail.Delivered && !o.Remote {
+			continue // cut short by the end of the run: still due, not counted
+		}
+		verdicts = append(verdicts, d.judge(e, o, now, jitter))
+	}
+	d.record(ctx, lease, verdicts, now)
+}
+
+// judge turns an outcome into what is recorded. Unknown means temporary.
+func (d *Dispatcher) judge(e queue.Entry, o mail.Outcome, now time.Time, jitter float64) verdict {
+	v := verdict{entry: e, outcome: o}
+	switch o.Result {
+	case mail.Delivered, mail.Failed:
+		v.settled = queue.Settled{N: e.N, Result: o.Result}
+		return v
+	case mail.Deferred:
+	}
+	if d.o.Queue.Expired(e) {
+		v.expired = true
+		v.settled = queue.Settled{N: e.N, Result: mail.Failed}
+		return v
+	}
+	pause := d.o.Retry[min(e.Attempts, len(d.o.Retry)-1)]
+	due := now.Add(time.Duration(float64(pause) * jitter))
+	if now.Before(e.Expires) && due.After(e.Expires) {
+		due = e.Expires // the last attempt: give up on time, not hours late
+	}
+	v.outcome.Result = mail.Deferred
+	v.settled = queue.Settled{N: e.N, Result: mail.Deferred, Due: due, Attempts: e.Attempts + 1, Last: o.Reply}
+	if o.Remote {
+		v.settled.LastHost = o.Host
+	}
+	return v
+}
+
+// settleAll gives up leases whose entries are past their time, several at once.
+// The reply is the site's state now, for entries that had no attempt.
+func (d *Dispatcher) settleAll(ctx context.Context, leases []*queue.Lease, parallel int, because mail.Reply) {
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	now := d.o.Queue.Now()
+	for _, lease := range leases {
+		g.Go(func() error {
+			verdicts := make([]verdict, len(lease.Entries))
+			for i, e := range lease.Entries {
+				o := mail.Outcome{Result: mail.Deferred, Reply: e.Last, Host: e.LastHost, Remote: e.LastHost != ""}
+				if e.Last.Code == 0 {
+					o.Reply = because
+				}
+				verdicts[i] = verdict{entry: e, outcome: o, expired: true, settled: queue.Settled{N: e.N, Result: mail.Failed}}
+			}
+			d.record(ctx, lease, verdicts, now)
+			return nil
+		})
+	}
+	_ = g.Wait() // record returns nothing
+}
+
+// record commits verdicts, retrying for as long as it takes: while the outcome
+// is known here, the message is not sent again for want of a place to write it.
+func (d *Dispatcher) record(ctx context.Context, lease *queue.Lease, verdicts []verdict, now time.Time) {
+	if len(verdicts) == 0 {
+		d.release(lease)
+		return
+	}
+	settled := make([]queue.Settled, len(verdicts))
+	for i, v := range verdicts {
+		settled[i] = v.settled
+	}
+	events := d.events(lease.Message, verdicts, now)
+	d.tell(ctx, lease.Message, verdicts, now)
+	last := false
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		err := d.o.Queue.Settle(context.WithoutCancel(ctx), lease, settled, events)
+		if err == nil {
+			return
+		}
+		d.metrics.retried.Inc()
+		d.log.Error("outcome not recorded", "id", lease.Message.ID, "domain", lease.Line.Domain, "err", err)
+		if errors.Is(err, queue.ErrBroken) {
+			d.giveUp()
+			return // the lease stays: nothing is tried again in this run
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			if last {
+				return
+			}
+			last = true
+		}
+	}
+}
+
+// events makes the events that tell of verdicts, one for each type.
+func (d *Dispatcher) events(m *queue.Message, verdicts []verdict, now time.Time) []event.Event {
+	if d.o.Interest == nil {
+		return nil
+	}
+	var events []event.Event
+	for _, t := range [...]event.Type{event.Delivery, event.DeliveryDelay, event.Bounce} {
+		var rs []event.Recipient
+		for _, v := range verdicts {
+			if v.event() == t {
+				rs = append(rs, v.recipient(m))
+			}
+		}
+		if len(rs) == 0 {
+			continue
+		}
+		if consumers := d.o.Interest(t, m.Account); len(consumers) > 0 {
+			events = append(events, event.Event{
+				Type: t, Message: m.ID, Account: m.Account, Time: now, Recipients: rs, Consumers: consumers,
+			})
+		}
+	}
+	return events
+}
+
+func (v *verdict) event() event.Type {
+	switch v.settled.Result {
+	case mail.Delivered:
+		return event.Delivery
+	case mail.Deferred:
+		return event.DeliveryDelay
+	case mail.Failed:
+	}
+	return event.Bounce
+}
+
+func (v *verdict) recipient(m *queue.Message) event.Recipient {
+	r := event.Recipient{
+		N: v.entry.N, To: v.entry.To,
+		Reply: v.outcome.Reply, Remote: v.outcome.Remote, Host: v.outcome.Host, Addr: v.outcome.Addr,
+	}
+	if v.expired {
+		r.Last = r.Reply
+		r.Reply = expiry(m, v.entry, v.outcome.Reply)
+		r.Remote = false
+	}
+	return r
+}
+
+// expiry is the text of SES for a message that was tried for as long as it may
+// be (spec section 6.3), with the last reply inside.
+func expiry(m *queue.Message, e queue.Entry, last mail.Reply) mail.Reply {
+	minutes := int(e.Expires.Sub(m.Accepted).Round(time.Minute) / time.Minute)
+	text := fmt.Sprintf("Message expired: unable to deliver in %d minutes.<%s>", minutes, last.String())
+	// A permanent reply whose status says that time ran out (RFC 3463 section 3.5).
+	return mail.Reply{Code: 550, Status: mail.Status{Class: 4, Subject: 4, Detail: 7}, Text: text}
+}
+
+// Cancelled makes the events of entries that the operator gave up with a bounce,
+// for Queue.Cancel.
+func (d *Dispatcher) Cancelled(m *queue.Message, entries []queue.Entry) []event.Event {
+	verdicts := make([]verdict, len(entries))
+	for i, e := range entries {
+		verdicts[i] = verdict{
+			entry:   e,
+			outcome: mail.Outcome{Result: mail.Failed, Reply: *mail.Refuse(554, 7, 1, "Cancelled by the operator")},
+			settled: queue.Settled{N: e.N, Result: mail.Failed},
+		}
+	}
+	return d.events(m, verdicts, d.o.Queue.Now())
+}
+
+// tell counts verdicts and writes one line for each.
+func (d *Dispatcher) tell(ctx context.Context, m *queue.Message, verdicts []verdict, now time.Time) {
+	for i := range verdicts {
+		v := &verdicts[i]
+		result := v.settled.Result
+		d.metrics.results.WithLabelValues(result.String()).Inc()
+		text := "delivered"
+		switch result {
+		case mail.Delivered:
+			d.metrics.wait.Observe(max(0, now.Sub(m.Accepted).Seconds()))
+		case mail.Deferred:
+			text = "delivery deferred"
+		case mail.Failed:
+			text = "delivery failed"
+			if v.expired {
+				d.metrics.expired.Inc()
+			}
+		}
+		if !d.log.Enabled(ctx, slog.LevelInfo) {
+			continue
+		}
+		r := v.recipient(m)
+		d.log.LogAttrs(ctx, slog.LevelInfo, text,
+			slog.Any("id", m.ID), slog.String("account", m.Account),
+			slog.String("from", m.From.String()), slog.String("to", r.To.String()),
+			slog.String("domain", v.entry.Line.Domain), slog.String("mx", r.Host),
+			slog.String("source", v.outcome.Source), slog.Int("attempt", v.entry.Attempts+1),
+			slog.Int("code", r.Reply.Code), slog.String("status", r.Reply.Status.String()),
+			slog.String("text", r.Reply.Text), slog.Duration("dur", v.outcome.Dur))
+	}
+}
