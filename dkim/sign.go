@@ -161,10 +161,8 @@ func (k *Key) sign(out []byte, names []string, fields []byte, bh string, t time.
 
 // check refuses a key that could not be verified or would break out of its tags.
 func (k *Key) check() error {
-	for _, name := range []string{k.Domain, k.Selector} {
-		if _, err := mail.ParseDomain(name); err != nil {
-			return fmt.Errorf("%w: domain or selector: %w", ErrKey, err)
-		}
+	if _, err := mail.ParseDomain(k.Record()); err != nil {
+		return fmt.Errorf("%w: %w", ErrKey, err)
 	}
 	switch alg, err := AlgorithmOf(k.Private); {
 	case err != nil:

@@ -136,7 +136,8 @@ func parseDomain(s string) (string, error) {
 
 // ParseDomain checks a domain name by RFC 5321 section 4.1.2 (letters, digits,
 // hyphens; labels of 1 to 63 octets) and gives it in lower case. An
-// internationalised name must come in its ASCII form.
+// internationalised name must come in its ASCII form. A name whose last label is
+// a number is none: it could be taken for an IPv4 address (RFC 1123 section 2.1).
 func ParseDomain(s string) (string, error) {
 	if s == "" {
 		return "", ErrMissingDomain
@@ -167,7 +168,7 @@ func ParseDomain(s string) (string, error) {
 			return "", ErrBadDomain
 		}
 	}
-	if label == 0 || s[len(s)-1] == '-' {
+	if label == 0 || s[len(s)-1] == '-' || strings.Trim(s[len(s)-label:], "0123456789") == "" {
 		return "", ErrBadDomain
 	}
 	return strings.ToLower(s), nil
