@@ -102,7 +102,7 @@ func TXT(pub crypto.PublicKey) (string, error) {
 	)
 	switch p := pub.(type) {
 	case *rsa.PublicKey:
-		// RFC 6376 erratum 3017: SubjectPublicKeyInfo, as the examples have it.
+		// RFC 6376 erratum 3017: in a SubjectPublicKeyInfo, as appendix C has it.
 		alg = RSA
 		raw, err = x509.MarshalPKIXPublicKey(p)
 	case ed25519.PublicKey:
