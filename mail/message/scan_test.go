@@ -89,6 +89,18 @@ func TestDroppedFieldsLeaveAndTheRestStays(t *testing.T) {
 	}
 }
 
+func TestAnEditedSectionEndsInTheEmptyLine(t *testing.T) {
+	for in, want := range map[string]string{
+		"A: b\r\n\r\n": "X: y\r\nA: b\r\n\r\n",
+		"A: b\r\n":     "X: y\r\nA: b\r\n\r\n",
+		"\r\n":         "X: y\r\n\r\n",
+	} {
+		if got := string((message.Edit{Prefix: []byte("X: y\r\n")}).Apply([]byte(in))); got != want {
+			t.Errorf("%q became %q", in, got)
+		}
+	}
+}
+
 func TestASectionHoldsNothingOfTheCallersBuffer(t *testing.T) {
 	buf := []byte(header)
 	s, err := message.Scan(buf)
