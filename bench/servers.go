@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/sesame-mta/sesame/internal/mta"
@@ -72,25 +71,15 @@ func startSesame(ctx context.Context, binary, sinkAddr string) (*server, error) 
 	defer log.Close()
 	cmd := exec.Command(binary, "serve", "--config", file)
 	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
+	process, err := mta.Start(cmd)
+	if err != nil {
 		return nil, err
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = cmd.Wait() // its log tells how it ended
-	}()
-	s := &server{name: "sesame", addr: addr, pid: cmd.Process.Pid, stop: func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-		select {
-		case <-done:
-		case <-time.After(25 * time.Second):
-			_ = cmd.Process.Kill() // it may have ended
-			<-done
-		}
+	s := &server{name: "sesame", addr: addr, pid: process.PID(), stop: func() {
+		process.Stop(25 * time.Second)
 		_ = os.RemoveAll(dir) // a left-over is no result
 	}}
-	if err := prepareSesame(ctx, binary, file, addr, done); err != nil {
+	if err := prepareSesame(ctx, binary, file, addr, process.Done); err != nil {
 		err = fmt.Errorf("start sesame: %w\n%s", err, mta.Tail(log.Name(), 20))
 		s.stop()
 		return nil, err

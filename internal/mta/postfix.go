@@ -44,9 +44,8 @@ type Postfix struct {
 	// Dir holds etc/main.cf, spool, data and log.
 	Dir string
 
-	root string
-	cmd  *exec.Cmd
-	done chan struct{}
+	root    string
+	process *Process
 }
 
 // StartPostfix starts one and returns when it greets. Stop must be called.
@@ -59,7 +58,7 @@ func StartPostfix(ctx context.Context, o PostfixOptions) (*Postfix, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Postfix{Dir: dir, root: root, done: make(chan struct{})}
+	p := &Postfix{Dir: dir, root: root}
 	if err := p.start(ctx, o); err != nil {
 		log := Tail(p.LogFile(), 20)
 		p.Stop()
@@ -85,21 +84,14 @@ func (p *Postfix) start(ctx context.Context, o PostfixOptions) error {
 		return err
 	}
 	defer out.Close()
-	// -d keeps master in the foreground. Its own process group lets Stop end it
-	// with all its children.
-	p.cmd = exec.Command(filepath.Join(p.root, "usr/lib/postfix/sbin/master"), "-d", "-c", p.ConfigDir())
-	p.cmd.Env = p.environ()
-	p.cmd.Stdout, p.cmd.Stderr = out, out
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
-		p.cmd = nil
+	// -d keeps master in the foreground.
+	cmd := exec.Command(filepath.Join(p.root, "usr/lib/postfix/sbin/master"), "-d", "-c", p.ConfigDir())
+	cmd.Env = p.environ()
+	cmd.Stdout, cmd.Stderr = out, out
+	if p.process, err = Start(cmd); err != nil {
 		return err
 	}
-	go func() {
-		defer close(p.done)
-		_ = p.cmd.Wait() // its end is what matters; how it ended is in the log
-	}()
-	return WaitGreeting(ctx, p.Addr, p.done)
+	return WaitGreeting(ctx, p.Addr, p.process.Done)
 }
 
 // makeDirs makes what postfix-script would make at the first start, with the
@@ -121,7 +113,7 @@ func (p *Postfix) makeDirs() error {
 		{"etc", 0, 0, 0o755},
 		{"log", 0, 0, 0o755},
 		{"data", uid, 0, 0o700},
-		{"mail", uid, 0, 0o755},
+		{"mail", 65534, 65534, 0o755}, // nobody and nogroup
 		{"spool", 0, 0, 0o755},
 		{"spool/pid", 0, 0, 0o755},
 		{"spool/maildrop", uid, drop, 0o1730},
@@ -165,6 +157,7 @@ func (p *Postfix) writeConfig(o PostfixOptions) error {
 		"meta_directory = " + p.ConfigDir(),
 		"shlib_directory = " + lib,
 		"import_environment = MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ LANG=C LD_LIBRARY_PATH",
+		"export_environment = MAIL_CONFIG TZ LANG=C LD_LIBRARY_PATH",
 		"mail_owner = " + postfixUser,
 		"setgid_group = " + postfixGroup,
 		"myhostname = " + host,
@@ -239,7 +232,7 @@ func (p *Postfix) ConfigDir() string { return filepath.Join(p.Dir, "etc") }
 func (p *Postfix) LogFile() string { return filepath.Join(p.Dir, "log", "mail.log") }
 
 // PID is the process id of master, the parent of all its processes.
-func (p *Postfix) PID() int { return p.cmd.Process.Pid }
+func (p *Postfix) PID() int { return p.process.PID() }
 
 func (p *Postfix) environ() []string {
 	return []string{
@@ -263,10 +256,11 @@ func (p *Postfix) Run(ctx context.Context, stdin []byte, name string, args ...st
 	return nil
 }
 
-// Stop ends all processes of p and removes its folder.
+// Stop ends all processes of p and removes its folder. It may be called twice.
 func (p *Postfix) Stop() {
-	if p.cmd != nil {
-		stopGroup(p.cmd.Process.Pid, p.done)
+	if p.process != nil {
+		p.process.Stop(5 * time.Second)
+		p.process = nil
 	}
 	_ = os.RemoveAll(p.Dir) // left-overs of a test are no failure of it
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -55,22 +56,63 @@ func greeted(addr string) error {
 	return err
 }
 
-// stopGroup asks a process group that we started to end, and after five seconds
-// makes it. done is closed when the leader has ended.
-func stopGroup(pid int, done <-chan struct{}) {
-	_ = syscall.Kill(pid, syscall.SIGTERM) // ESRCH: it is gone already
-	select {
-	case <-done:
-	case <-time.After(5 * time.Second):
+// Process is a server that was started in a process group of its own, and that
+// ends when the program that started it does.
+type Process struct {
+	// Done is closed when it has ended; Err then tells how.
+	Done <-chan struct{}
+	Err  error
+
+	cmd *exec.Cmd
+}
+
+// Start starts a command. Stop must be called.
+func Start(cmd *exec.Cmd) (*Process, error) {
+	done := make(chan struct{})
+	p := &Process{Done: done, cmd: cmd}
+	started := make(chan error)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	go func() {
+		// The signal comes when the thread that started the process ends: keep it.
+		runtime.LockOSThread()
+		if err := cmd.Start(); err != nil {
+			started <- err
+			return
+		}
+		started <- nil
+		p.Err = cmd.Wait()
+		close(done)
+	}()
+	if err := <-started; err != nil {
+		return nil, err
 	}
-	_ = syscall.Kill(-pid, syscall.SIGKILL) // what the leader left behind
-	<-done
+	return p, nil
+}
+
+// PID is the number of the process, and of its group.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Kill ends the group at once, as kill -9 does, and waits for the process.
+func (p *Process) Kill() {
+	_ = syscall.Kill(-p.PID(), syscall.SIGKILL) // ESRCH: it is gone already
+	<-p.Done
+}
+
+// Stop asks the process to end, waits for it as long as grace, and then ends
+// what is left of its group.
+func (p *Process) Stop(grace time.Duration) {
+	_ = syscall.Kill(p.PID(), syscall.SIGTERM) // ESRCH: it is gone already
+	select {
+	case <-p.Done:
+	case <-time.After(grace):
+	}
+	p.Kill()
 }
 
 // runOnce runs a command in its own process group, feeds it stdin and gives
 // what it printed.
 func runOnce(ctx context.Context, env []string, stdin []byte, path string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), env...)
