@@ -173,6 +173,7 @@ func (c *Client) write(ctx context.Context, p []byte) {
 	// All replies have been read when something is written. What lies here
 	// nobody asked for, and would be taken for the answer to what follows.
 	if c.r.Buffered() > 0 {
+		c.failed = errReplySyntax
 		c.end(&Error{Reply: closedReply(errReplySyntax)})
 		return
 	}

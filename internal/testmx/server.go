@@ -211,3 +211,6 @@ func (s *Server) take(m *Message) {
 	}
 	s.arrived.Broadcast()
 }
+
+// TLSConfig gives what the server does TLS with, for another server to borrow.
+func (s *Server) TLSConfig() *tls.Config { return s.o.TLS }

@@ -40,7 +40,7 @@ func newSession(s *Server, c net.Conn, n int) *session {
 }
 
 func (x *session) serve() {
-	defer func() { x.w.close() }()
+	defer func() { _ = x.w.flush(); x.w.close() }()
 	if x.s.o.ImplicitTLS && x.handshake() != nil {
 		return
 	}

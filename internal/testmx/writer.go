@@ -110,7 +110,11 @@ func (x *session) ask(st Stage, line, usual string) (class int, err error) {
 	if text == "" {
 		return 0, nil
 	}
-	return first(text), x.w.reply(text)
+	err = x.w.reply(text)
+	if strings.HasPrefix(text, "421") {
+		err = errOver
+	}
+	return first(text), err
 }
 
 func first(text string) int {
