@@ -79,7 +79,7 @@ func desk(t testing.TB, s *spool, alter ...func(*submission.Options)) *submissio
 	}
 	o := submission.Options{
 		Hostname: "mx1.example.com", Spool: s, Queue: s, Minter: minter,
-		Rules: admission.Rules(admission.Options{Region: "local-1", Identities: verified{}}),
+		Rules: admission.Rules(admission.Options{Region: "local-1", Identities: verified{}, LineLength: 65536}),
 		Keys: func(account, domain string) []string {
 			return []string{account + "/" + domain}
 		},

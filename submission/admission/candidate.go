@@ -30,6 +30,7 @@ type Rule struct {
 type Options struct {
 	Region     string // label in SES's texts, written in capitals
 	Identities Identities
+	LineLength int // the longest line in octets, without its CRLF
 }
 
 // Rules gives the rules in the order in which they are asked. The first refusal
@@ -37,7 +38,7 @@ type Options struct {
 func Rules(o Options) []Rule {
 	return []Rule{
 		{"octets", octets},
-		{"line_length", lineLength},
+		{"line_length", lineLength(o.LineLength)},
 		{"hops", hops},
 		{"from", oneFrom},
 		{"identity", identities(o.Identities, o.Region)},

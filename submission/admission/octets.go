@@ -21,21 +21,17 @@ func octets(_ context.Context, c *Candidate) error {
 	return nil
 }
 
-// The longest lines, without their CRLF: SES's own bound (spec section 1.7, RFC
-// 5322 section 2.1.1) and the kinder one of the default profile, since real mail
-// has single-line HTML.
-const (
-	strictLine  = 998
-	defaultLine = 64 << 10
-)
+// strictLine is SES's own bound of a line without its CRLF (spec section 1.7, RFC
+// 5322 section 2.1.1).
+const strictLine = 998
 
-func lineLength(_ context.Context, c *Candidate) error {
-	limit := defaultLine
-	if c.Principal.Strict {
-		limit = strictLine
+// lineLength lets the default profile pass longer lines, since real mail has
+// single-line HTML; limit is in octets without the CRLF.
+func lineLength(limit int) func(context.Context, *Candidate) error {
+	return func(_ context.Context, c *Candidate) error {
+		if c.LongestLine > limit || c.Principal.Strict && c.LongestLine > strictLine {
+			return failed(0, "Line too long.")
+		}
+		return nil
 	}
-	if c.LongestLine > limit {
-		return failed(0, "Line too long.")
-	}
-	return nil
 }
