@@ -75,7 +75,7 @@ func New(o Options) *Desk {
 
 // Room answers at MAIL: whether a message of size octets (0: not said) would
 // find room. The error is a *mail.Reply.
-func (d *Desk) Room(_ context.Context, size int64) error {
+func (d *Desk) Room(_ context.Context, _ mail.ReversePath, size int64) error {
 	if size > d.o.MessageBytes {
 		return d.refused("size", errTooLong)
 	}

@@ -287,15 +287,15 @@ func TestARecipientThatStandsTwiceGetsOneCopy(t *testing.T) {
 func TestRoom(t *testing.T) {
 	s := &spool{}
 	d := desk(t, s)
-	if err := d.Room(t.Context(), 10000); err != nil {
+	if err := d.Room(t.Context(), mail.ReversePath{}, 10000); err != nil {
 		t.Error(err)
 	}
-	if err := d.Room(t.Context(), 10001); err == nil || err.Error() != "552 5.3.4 Message is too long." {
+	if err := d.Room(t.Context(), mail.ReversePath{}, 10001); err == nil || err.Error() != "552 5.3.4 Message is too long." {
 		t.Errorf("over the size: %v", err)
 	}
 	s.room = queue.ErrFull
 	var reply *mail.Reply
-	if err := d.Room(t.Context(), 0); !errors.As(err, &reply) || reply.Code != 452 {
+	if err := d.Room(t.Context(), mail.ReversePath{}, 0); !errors.As(err, &reply) || reply.Code != 452 {
 		t.Errorf("full: %v", err)
 	}
 }

@@ -1,0 +1,80 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/sesame-mta/sesame/api/admin"
+)
+
+// listeners is everything that is bound. It is bound before root is given up
+// and before the data directory is opened.
+type listeners struct {
+	starttls, implicit []net.Listener
+	admin, metrics     net.Listener
+}
+
+func (d *Daemon) bind(ctx context.Context) error {
+	var lc net.ListenConfig
+	tcp := func(addr string) (net.Listener, error) {
+		l, err := lc.Listen(ctx, "tcp", addr)
+		if err != nil {
+			return nil, fmt.Errorf("listen: %w", err)
+		}
+		d.onClose(l.Close)
+		return l, nil
+	}
+	for _, set := range []struct {
+		addrs []string
+		into  *[]net.Listener
+	}{{d.cfg.Listen.STARTTLS, &d.listeners.starttls}, {d.cfg.Listen.ImplicitTLS, &d.listeners.implicit}} {
+		for _, addr := range set.addrs {
+			l, err := tcp(addr)
+			if err != nil {
+				return err
+			}
+			*set.into = append(*set.into, l)
+		}
+	}
+	if addr := d.cfg.Listen.Metrics; addr != "" {
+		l, err := tcp(addr)
+		if err != nil {
+			return err
+		}
+		d.listeners.metrics = l
+	}
+	if err := os.MkdirAll(filepath.Dir(d.cfg.Listen.Admin), 0o700); err != nil {
+		return fmt.Errorf("admin socket: %w", err)
+	}
+	l, err := admin.Listen(ctx, d.cfg.Listen.Admin)
+	if err != nil {
+		return err
+	}
+	d.listeners.admin = l
+	d.onClose(l.Close)
+	return nil
+}
+
+// Addrs tells where the server listens, for tests and for sesame dev.
+type Addrs struct {
+	STARTTLS, ImplicitTLS []string
+	Metrics, Admin        string
+}
+
+// Addrs gives the bound addresses.
+func (d *Daemon) Addrs() Addrs {
+	a := Addrs{Admin: d.cfg.Listen.Admin}
+	for _, l := range d.listeners.starttls {
+		a.STARTTLS = append(a.STARTTLS, l.Addr().String())
+	}
+	for _, l := range d.listeners.implicit {
+		a.ImplicitTLS = append(a.ImplicitTLS, l.Addr().String())
+	}
+	if d.listeners.metrics != nil {
+		a.Metrics = d.listeners.metrics.Addr().String()
+	}
+	return a
+}

@@ -1,0 +1,258 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/api/admin"
+	"github.com/sesame-mta/sesame/auth"
+	"github.com/sesame-mta/sesame/auth/sigv4"
+	"github.com/sesame-mta/sesame/config"
+	"github.com/sesame-mta/sesame/delivery"
+	"github.com/sesame-mta/sesame/delivery/egress"
+	"github.com/sesame-mta/sesame/delivery/route"
+	"github.com/sesame-mta/sesame/dispatch"
+	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/event/forward"
+	"github.com/sesame-mta/sesame/internal/keyfile"
+	"github.com/sesame-mta/sesame/internal/resolver"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+	"github.com/sesame-mta/sesame/smtpd"
+	"github.com/sesame-mta/sesame/store/bolt"
+	"github.com/sesame-mta/sesame/submission"
+	"github.com/sesame-mta/sesame/submission/admission"
+)
+
+// openCertificate reads the configured certificate, or makes one.
+func (d *Daemon) openCertificate(context.Context) error {
+	certFile, keyFile := d.cfg.TLS.Certificate, d.cfg.TLS.Key
+	log := d.logger("daemon")
+	if certFile == "" {
+		var err error
+		certFile, keyFile, err = selfSigned(filepath.Join(d.cfg.DataDir, "tls"), d.cfg.Hostname, log)
+		if err != nil {
+			return fmt.Errorf("make certificate: %w", err)
+		}
+	}
+	cert, err := loadCertificate(certFile, keyFile, log)
+	d.cert = cert
+	return err
+}
+
+// openData opens what lies under data_dir: key file, spool, books.
+func (d *Daemon) openData(context.Context) error {
+	if err := os.MkdirAll(d.cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	keys, err := keyfile.Open(d.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	d.keys = keys
+	o := bolt.Options{Dir: d.cfg.DataDir, Log: d.logger("store"), Metrics: d.metrics}
+	if d.spool, err = bolt.Open(o); err != nil {
+		return err
+	}
+	d.onClose(d.spool.Close)
+	if d.books, err = bolt.OpenBooks(o); err != nil {
+		return err
+	}
+	d.onClose(d.books.Close)
+	return nil
+}
+
+func (d *Daemon) openBooks(ctx context.Context) error {
+	var err error
+	d.accounts, err = account.Open(ctx, account.Options{Directory: d.books, Keys: d.keys,
+		Derive: func(secret string) string { return sigv4.SMTPPassword(secret, d.cfg.Region) }})
+	if err != nil {
+		return err
+	}
+	var sources []identity.Source
+	for _, s := range d.cfg.Sources {
+		sources = append(sources, identity.Source{Address: s.Address, EHLO: s.EHLO})
+	}
+	d.identities, err = identity.Open(ctx, identity.Options{Directory: d.books, Keys: d.keys,
+		Host: d.cfg.Hostname, Sources: sources})
+	if err != nil {
+		return err
+	}
+	return d.ensureSystemKeys(ctx)
+}
+
+// serviceDomain is the domain that our own mail comes from.
+func (d *Daemon) serviceDomain() string {
+	if d.cfg.Service.Domain != "" {
+		return d.cfg.Service.Domain
+	}
+	return d.cfg.Hostname
+}
+
+// buildQueue joins spool, queue, the door and the bounce mail.
+func (d *Daemon) buildQueue(context.Context) error {
+	minter, err := mail.NewMinter(d.keys.Key("message-id", 32), d.spool.Lane(), d.spool.Epoch())
+	if err != nil {
+		return err
+	}
+	d.queue = queue.New(queue.Options{Spool: d.spool, Log: d.logger("queue"), Metrics: d.metrics,
+		Ready:    func(site string) { d.dispatch.Ready(site) },
+		Unrouted: func(domain string) { d.dispatch.Unrouted(domain) }})
+	d.desk = submission.New(submission.Options{
+		Hostname: d.cfg.Hostname, Domain: d.serviceDomain(), Spool: d.spool, Queue: d.queue, Minter: minter,
+		Rules: admission.Rules(admission.Options{Region: d.cfg.Region, Identities: covered{d.identities},
+			LineLength: d.cfg.Limits.LineLength}),
+		Keys: d.identities.KeyRefs, Interest: interest, Now: d.queue.Now,
+		MessageBytes: d.cfg.Limits.MessageBytes, MaxAge: d.cfg.Delivery.MaxAge,
+		ShowClient: d.cfg.Delivery.ShowClientAddress, Log: d.logger("submission"), Metrics: d.metrics,
+	})
+	d.forward = forward.New(forward.Options{
+		Hostname: d.cfg.Hostname, Domain: d.serviceDomain(), Outbox: d.spool, Messages: originals{d.spool},
+		Submit: d.desk, Minter: minter, Keys: d.systemKeys, Log: d.logger("event"), Metrics: d.metrics,
+	})
+	return nil
+}
+
+// interest names the destinations that ask for an event: bounce mail only, yet.
+func interest(t event.Type, _ string) []string {
+	if forward.Interest(t) {
+		return []string{forward.Consumer}
+	}
+	return nil
+}
+
+// buildDelivery joins routing, carrier and dispatch.
+func (d *Daemon) buildDelivery(context.Context) error {
+	dns, err := resolver.New(resolver.Options{Servers: d.cfg.DNS.Resolvers, Log: d.logger("resolver"),
+		IPv6: d.sendsIPv6()})
+	if err != nil {
+		return err
+	}
+	ro := route.Options{DNS: dns, Hostname: d.cfg.Hostname, OwnAddrs: d.ownAddrs,
+		AllowNetworks: d.cfg.Delivery.AllowNetworks, Strict: d.strict(), Log: d.logger("route"), Metrics: d.metrics}
+	var smart *delivery.Smarthost
+	if d.cfg.Delivery.Smarthost != "" {
+		if ro.Smarthost, smart, err = d.smarthost(); err != nil {
+			return err
+		}
+	}
+	if d.o.Carrier != nil {
+		// What never touches the network needs no DNS either.
+		ro.Smarthost = &route.Host{Name: "captured", Port: 25}
+	}
+	router := route.New(ro)
+	if d.carrier = d.o.Carrier; d.carrier == nil {
+		if d.carrier, err = d.smtpCarrier(dns, smart); err != nil {
+			return err
+		}
+	}
+	d.dispatch = dispatch.New(dispatch.Options{
+		Queue: d.queue, Spool: d.spool, Router: router, Carrier: d.carrier, Signer: signer{d.identities},
+		Limiter: egress.NewLimiter(egress.LimiterOptions{Max: d.cfg.Delivery.PerDestination}),
+		Retry:   d.cfg.Delivery.Retry, Concurrency: d.cfg.Delivery.Concurrency,
+		Interest: interest, Log: d.logger("dispatch"), Metrics: d.metrics,
+	})
+	return nil
+}
+
+func (d *Daemon) smtpCarrier(dns *resolver.Resolver, smart *delivery.Smarthost) (delivery.Carrier, error) {
+	o := delivery.Options{
+		Hostname: d.cfg.Hostname, Port: uint16(d.cfg.Delivery.Port), Resolver: dns,
+		AllowNetworks: d.cfg.Delivery.AllowNetworks, TLSMinVersion: tlsVersions[d.cfg.Delivery.TLSMinVersion],
+		MessagesPerConnection: d.cfg.Delivery.MessagesPerConnection, Send8BitAnyway: d.cfg.Delivery.Send8BitAnyway,
+		Smarthost: smart, Log: d.logger("delivery"), Metrics: d.metrics,
+	}
+	for _, s := range d.cfg.Sources {
+		o.Sources = append(o.Sources, egress.Source{Name: s.Name, Addr: s.Address, EHLO: s.EHLO, Pool: s.Pool})
+	}
+	c, err := delivery.New(o)
+	if err != nil {
+		return nil, err
+	}
+	d.onClose(func() error { return c.Close(context.Background()) })
+	return c, nil
+}
+
+// buildDoors makes the SMTP server and the admin server.
+func (d *Daemon) buildDoors(context.Context) error {
+	authBook := auth.NewBook(d.accounts, d.strict())
+	o := smtpd.Options{
+		Hostname: d.cfg.Hostname, Strict: d.strict(), Starttls: d.listeners.starttls, ImplicitTLS: d.listeners.implicit,
+		TLS: d.tlsConfig(), Auth: authBook, Desk: d.desk,
+		Limits: smtpd.Limits{
+			MessageBytes: d.cfg.Limits.MessageBytes, Recipients: d.cfg.Limits.Recipients,
+			Connections: d.cfg.Limits.Connections, ConnectionsPerIP: d.cfg.Limits.ConnectionsPerIP,
+			MessagesPerConnection: d.cfg.Limits.MessagesPerConnection, IdleTimeout: d.cfg.Limits.IdleTimeout,
+			LineOctets: d.cfg.Limits.LineLength,
+		},
+		Log: d.logger("smtpd"), Metrics: d.metrics,
+	}
+	var err error
+	if len(d.cfg.Listen.TrustedNetworks) > 0 {
+		if o.TrustedPrincipal, err = authBook.Trusted(d.cfg.Listen.TrustedAccount); err != nil {
+			return fmt.Errorf("listen.trusted_account: %w", err)
+		}
+		o.Trusted = d.cfg.Listen.TrustedNetworks
+	}
+	if d.smtpd, err = smtpd.New(o); err != nil {
+		return err
+	}
+	d.admin = admin.New(admin.Options{
+		Hostname: d.cfg.Hostname, Version: d.o.Version, Accounts: d.accounts, Identities: d.identities,
+		Queue: d.queue, Spool: d.spool, Cancelled: cancelled, Log: d.logger("admin"),
+	})
+	return nil
+}
+
+func (d *Daemon) strict() bool { return d.cfg.Profile == config.ProfileSES }
+
+func (d *Daemon) sendsIPv6() bool {
+	for _, s := range d.cfg.Sources {
+		if s.Address.Is6() {
+			return true
+		}
+	}
+	return false
+}
+
+// ownAddrs gives the addresses of this machine.
+func (d *Daemon) ownAddrs() []netip.Addr {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		d.logger("daemon").Warn("own addresses not known", "err", err)
+		return nil
+	}
+	var out []netip.Addr
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			out = append(out, p.Addr())
+		}
+	}
+	return out
+}
+
+func (d *Daemon) smarthost() (*route.Host, *delivery.Smarthost, error) {
+	host, port, ok := config.SplitHostPort(d.cfg.Delivery.Smarthost)
+	if !ok {
+		return nil, nil, errors.New("delivery.smarthost: not host:port")
+	}
+	password, err := d.cfg.Delivery.Password()
+	if err != nil {
+		return nil, nil, err
+	}
+	h := &route.Host{Name: host, Port: port}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		h.Addr = ip
+	}
+	modes := map[string]delivery.TLSMode{config.TLSOpportunistic: 0, config.TLSNone: delivery.ClearText,
+		config.TLSStart: delivery.StartTLS, config.TLSImplicit: delivery.ImplicitTLS}
+	return h, &delivery.Smarthost{TLS: modes[d.cfg.Delivery.SmarthostTLS],
+		User: d.cfg.Delivery.SmarthostUser, Password: password}, nil
+}
