@@ -52,8 +52,8 @@ type Query struct {
 const maxLog = 200_000
 
 // New starts a server on loopback that ends with the test. Each text may hold
-// many lines in the form of a zone file; names are absolute with or without the
-// final dot and the TTL is 300 when none is given:
+// many records, one a line in the form of a zone file; names are absolute with or
+// without the final dot and the TTL is 300 when none is given:
 //
 //	example.org         MX 10 mx.example.org
 //	mx.example.org  60  A  192.0.2.1

@@ -18,29 +18,22 @@ func newZone() zone {
 	return zone{names: make(map[string]map[uint16][]dns.RR), under: make(map[string]int)}
 }
 
-// parse reads lines of a zone file.
+// parse reads records, one a line. Each line is read alone: in a zone file the
+// TTL and owner of one line would hold for the next.
 func parse(text string) ([]dns.RR, error) {
-	p := dns.NewZoneParser(strings.NewReader(dedent(text)), ".", "")
-	p.SetDefaultTTL(300)
 	var list []dns.RR
-	for rr, ok := p.Next(); ok; rr, ok = p.Next() {
-		rr.Header().Name = strings.ToLower(rr.Header().Name)
-		list = append(list, rr)
-	}
-	if err := p.Err(); err != nil {
-		return nil, fmt.Errorf("testdns: %w", err)
+	for line := range strings.Lines(text) {
+		p := dns.NewZoneParser(strings.NewReader(strings.TrimSpace(line)+"\n"), ".", "")
+		p.SetDefaultTTL(300)
+		for rr, ok := p.Next(); ok; rr, ok = p.Next() {
+			rr.Header().Name = strings.ToLower(rr.Header().Name)
+			list = append(list, rr)
+		}
+		if err := p.Err(); err != nil {
+			return nil, fmt.Errorf("testdns: %w", err)
+		}
 	}
 	return list, nil
-}
-
-// dedent takes white space off the front of lines, where a zone file would read
-// the owner of the line before.
-func dedent(text string) string {
-	lines := strings.Split(text, "\n")
-	for i, l := range lines {
-		lines[i] = strings.TrimSpace(l)
-	}
-	return strings.Join(lines, "\n") + "\n"
 }
 
 func (z zone) add(text string) error {
