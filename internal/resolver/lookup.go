@@ -100,6 +100,7 @@ type chase struct {
 	links     int
 	ttl       time.Duration
 	authentic bool
+	broken    bool // a record was without its data
 	rrs       []dns.RR
 }
 
@@ -126,6 +127,9 @@ func (c *chase) take(m *dns.Msg, trusted bool) (bool, error) {
 		}
 		c.name, moved = target, true
 	}
+	if c.broken {
+		return false, &Error{Kind: Failed, Err: errReply}
+	}
 	negative, soa := c.negativeTTL(m.Ns)
 	// The code is that of the last name of the chain (RFC 6604 section 3).
 	if m.Rcode == dns.RcodeNameError {
@@ -146,6 +150,10 @@ func (c *chase) pick(section []dns.RR) bool {
 		if h.Rrtype != c.qtype || h.Class != dns.ClassINET || !strings.EqualFold(h.Name, c.name) {
 			continue
 		}
+		if !whole(rr) {
+			c.broken = true
+			continue
+		}
 		c.lower(h.Ttl)
 		c.rrs = append(c.rrs, rr)
 	}
@@ -157,6 +165,22 @@ func (c *chase) pick(section []dns.RR) bool {
 	}
 	c.rrs = c.rrs[:min(len(c.rrs), maxRecords)]
 	return len(c.rrs) > 0
+}
+
+// whole reports whether a record has its data: the DNS library takes records of
+// no length, and an MX without host must not be read as a null MX.
+func whole(rr dns.RR) bool {
+	switch rr := rr.(type) {
+	case *dns.A:
+		return len(rr.A) > 0
+	case *dns.AAAA:
+		return len(rr.AAAA) > 0
+	case *dns.MX:
+		return rr.Mx != ""
+	case *dns.TXT:
+		return len(rr.Txt) > 0
+	}
+	return false
 }
 
 // follow gives the target of the CNAME at c.name, if there is one.

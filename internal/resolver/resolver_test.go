@@ -178,6 +178,19 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+func TestRecordWithoutDataIsNoKnowledge(t *testing.T) {
+	// An answer with one MX record of no length: were it read as a null MX, all
+	// mail for the domain would fail at once.
+	reply := []byte("\x00\x00\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" +
+		"\x07example\x03org\x00\x00\x0f\x00\x01" + "\xc0\x0c\x00\x0f\x00\x01\x00\x00\x00\x3c\x00\x00")
+	bubble(t, nil, func(t *testing.T, s *testdns.Server, r *resolver.Resolver) {
+		s.Fault("example.org", testdns.Raw(reply))
+		if got, _, err := r.MX(t.Context(), "example.org"); resolver.KindOf(err) != resolver.Failed {
+			t.Errorf("got %v, %v", got, err)
+		}
+	})
+}
+
 func TestLargeAnswerComesOverTCP(t *testing.T) {
 	var b strings.Builder
 	for i := range 300 {
