@@ -1,0 +1,274 @@
+package bolt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	bbolt "go.etcd.io/bbolt"
+
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+)
+
+// Problem is one broken invariant of a stopped spool.
+type Problem struct {
+	Where string // file or record
+	Text  string
+}
+
+// String gives it on one line.
+func (p Problem) String() string { return p.Where + ": " + p.Text }
+
+// maxProblems bounds what Check tells; a damaged file can have millions.
+const maxProblems = 1000
+
+// Check walks the spool and the books of a stopped server, changing nothing, and
+// gives what is wrong with them. The error is for what kept it from looking: a
+// running server, a file that cannot be opened.
+func Check(dir string) (problems []Problem, err error) {
+	c := &checker{dir: dir, files: make(map[string]bool)}
+	for _, lay := range []layout{spoolLayout, booksLayout} {
+		db, err := openFile(dir, lay, true)
+		if lay.name == booksLayout.name && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		err = c.database(db, lay)
+		if err = errors.Join(err, db.Close()); err != nil {
+			return nil, fmt.Errorf("check %s: %w", lay.name, err)
+		}
+	}
+	if err := c.strangers(); err != nil {
+		return nil, fmt.Errorf("check: %w", err)
+	}
+	return c.problems, nil
+}
+
+type checker struct {
+	dir      string
+	problems []Problem
+	files    map[string]bool // content files that records name
+}
+
+func (c *checker) add(where, format string, args ...any) {
+	if len(c.problems) < maxProblems {
+		c.problems = append(c.problems, Problem{where, fmt.Sprintf(format, args...)})
+	}
+}
+
+func (c *checker) database(db *bbolt.DB, lay layout) (err error) {
+	defer faultsPanic()()
+	defer guard(&err, func(cause error) error { return cause })
+	return db.View(func(tx *bbolt.Tx) error {
+		for err := range tx.Check() {
+			c.add(lay.name, "%v", err)
+		}
+		if lay.name == booksLayout.name {
+			return c.books(tx)
+		}
+		return c.spool(tx)
+	})
+}
+
+func (c *checker) spool(tx *bbolt.Tx) error {
+	d, err := c.entries(tx)
+	if err != nil {
+		return err
+	}
+	if err := c.messages(tx, &d); err != nil {
+		return err
+	}
+	if err := c.schedule(tx); err != nil {
+		return err
+	}
+	if err := c.outbox(tx); err != nil {
+		return err
+	}
+	if err := (&ledger{}).load(tx.Bucket([]byte(bucketUsage))); err != nil {
+		c.add(bucketUsage, "%v", err)
+	}
+	v := tx.Bucket([]byte(bucketMeta)).Get(keyState)
+	if len(v) != stateSize && d != (queue.Depth{}) {
+		c.add("counters", "missing")
+	} else if len(v) == stateSize {
+		if have, _ := splitState(v); have != d {
+			c.add("counters", "%+v, counted %+v", have, d)
+		}
+	}
+	return nil
+}
+
+// entries counts them, and looks for the message and the place in the schedule
+// of each.
+func (c *checker) entries(tx *bbolt.Tx) (d queue.Depth, err error) {
+	due, messages := tx.Bucket([]byte(bucketDue)), tx.Bucket([]byte(bucketMessages))
+	var last mail.ID
+	err = tx.Bucket([]byte(bucketEntries)).ForEach(func(k, v []byte) error {
+		d.Recipients++
+		e, err := decodeEntry(k, v)
+		if err != nil {
+			c.add(fmt.Sprintf("entry %x", k), "%v", err)
+			return nil
+		}
+		where := fmt.Sprintf("entry %d of %s", e.N, e.ID)
+		scheduled := due.Get(dueKey(e.Line, millis(e.Due), k)) != nil
+		switch e.State {
+		case queue.Queued:
+			if !scheduled {
+				c.add(where, "queued and not in the schedule")
+			}
+		case queue.Held:
+			d.Held++
+			if scheduled {
+				c.add(where, "held and in the schedule")
+			}
+		default:
+			c.add(where, "unknown state %d", e.State)
+		}
+		if e.ID != last {
+			last = e.ID
+			if messages.Get(e.ID[:]) == nil {
+				c.add(where, "no message")
+			}
+		}
+		return nil
+	})
+	return d, err
+}
+
+// messages looks at each one's record, recipients and content.
+func (c *checker) messages(tx *bbolt.Tx, d *queue.Depth) error {
+	entries, pins := tx.Bucket([]byte(bucketEntries)), tx.Bucket([]byte(bucketPins))
+	return tx.Bucket([]byte(bucketMessages)).ForEach(func(k, v []byte) error {
+		if len(k) != mail.IDSize {
+			c.add(fmt.Sprintf("message %x", k), "bad key")
+			return nil
+		}
+		id := mail.ID(k)
+		where := "message " + id.String()
+		if hasPrefix(entries, id) {
+			d.Messages++
+		} else if !hasPrefix(pins, id) {
+			c.add(where, "neither entries nor pins")
+		}
+		m, err := decodeMessage(id, v)
+		if err != nil {
+			c.add(where, "%v", err)
+			return nil
+		}
+		own, err := loadEntries(entries, id, nil)
+		for _, e := range own {
+			if err == nil && (e.N >= len(m.To) || m.To[e.N] != e.To || m.Account != e.Line.Account) {
+				c.add(where, "entry %d is not its recipient", e.N)
+			}
+		}
+		c.content(where, v)
+		return nil
+	})
+}
+
+func (c *checker) content(where string, v []byte) {
+	r, _, err := openMessageRecord(v)
+	if err != nil || r.ContentFile == "" {
+		return
+	}
+	c.files[r.ContentFile] = true
+	fi, err := os.Lstat(filepath.Join(c.dir, contentDir, r.ContentFile))
+	switch {
+	case err != nil:
+		c.add(where, "content file %s is missing", r.ContentFile)
+	case !fi.Mode().IsRegular() || fi.Size() != r.ContentSize:
+		c.add(where, "content file %s has %d octets, %d expected", r.ContentFile, fi.Size(), r.ContentSize)
+	}
+}
+
+// schedule looks for the entry of each due key.
+func (c *checker) schedule(tx *bbolt.Tx) error {
+	entries := tx.Bucket([]byte(bucketEntries))
+	return tx.Bucket([]byte(bucketDue)).ForEach(func(k, _ []byte) error {
+		line, due, key, ok := splitDueKey(k)
+		if !ok {
+			c.add(fmt.Sprintf("schedule %x", k), "bad key")
+			return nil
+		}
+		e, err := decodeEntry(key, entries.Get(key))
+		if err != nil || e.State != queue.Queued || e.Line != line || millis(e.Due) != due {
+			c.add(fmt.Sprintf("schedule %x", k), "no such queued entry")
+		}
+		return nil
+	})
+}
+
+// outbox looks at the numbers of the events, and at the pins of the bounces.
+func (c *checker) outbox(tx *bbolt.Tx) error {
+	box := tx.Bucket([]byte(bucketOutbox))
+	err := box.ForEachBucket(func(consumer []byte) error {
+		b := box.Bucket(consumer)
+		return b.ForEach(func(k, v []byte) error {
+			_, err := decodeEvent(string(consumer), v)
+			if err != nil || len(k) != 8 || binary.BigEndian.Uint64(k) > b.Sequence() {
+				c.add(fmt.Sprintf("outbox %s %x", consumer, k), "damaged event")
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	messages := tx.Bucket([]byte(bucketMessages))
+	return tx.Bucket([]byte(bucketPins)).ForEach(func(k, _ []byte) error {
+		where := fmt.Sprintf("pin %x", k)
+		if len(k) <= mail.IDSize+8 {
+			c.add(where, "bad key")
+			return nil
+		}
+		b := box.Bucket(k[mail.IDSize : len(k)-8])
+		if b == nil || b.Get(k[len(k)-8:]) == nil {
+			c.add(where, "no event")
+		}
+		if messages.Get(k[:mail.IDSize]) == nil {
+			c.add(where, "no message")
+		}
+		return nil
+	})
+}
+
+// books looks at records, the list of changes and the names of credentials.
+func (c *checker) books(tx *bbolt.Tx) error {
+	changes, records := tx.Bucket([]byte(bucketChanges)), tx.Bucket([]byte(bucketRecords))
+	return records.ForEach(func(k, v []byte) error {
+		if _, err := splitRecord(k, v); err != nil {
+			c.add(fmt.Sprintf("record %q", k), "%v", err)
+			return nil
+		}
+		if !bytes.Equal(changes.Get(v[:8]), k) {
+			c.add(fmt.Sprintf("record %q", k), "not on the list of changes")
+		}
+		return nil
+	})
+}
+
+// strangers looks for content files that no record names. Temporary files, and
+// content whose record was never written, are what a crash leaves and the next
+// start sweeps.
+func (c *checker) strangers() error {
+	files, err := os.ReadDir(filepath.Join(c.dir, contentDir))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		_, ours := contentID(f.Name())
+		if !c.files[f.Name()] && !ours && !strings.HasSuffix(f.Name(), ".tmp") {
+			c.add(filepath.Join(contentDir, f.Name()), "foreign file")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,321 @@
+package storetest
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/mail/message"
+	"github.com/sesame-mta/sesame/queue"
+)
+
+func testAppend(b *bench) {
+	ctx := context.Background()
+	from, err := mail.ParseReversePath(`"a b"@example.org`)
+	b.ok(err)
+	s := b.submission(acct1, "Subject: x\r\n\r\nbody\r\n", "u1@example.org", `"x y"@EXAMPLE.net`, "u@[192.0.2.1]", "u@[IPv6:2001:db8::1]")
+	m := &s.Message
+	m.From, m.HeaderSize, m.EightBit, m.RequireTLS, m.Notice = from, 14, true, true, true
+	m.Edit = message.Edit{Prefix: []byte("Received: y\r\n"), Drop: []message.Span{{Off: 0, Len: 12}, {Off: 3, Len: 1}}}
+	m.Keys, m.MessageID = []string{"k1", "k2"}, "<m@example.org>"
+	s.Due = base().Add(time.Minute)
+	id, err := b.Append(ctx, s)
+	b.ok(err)
+	check := func() {
+		b.Helper()
+		got, entries, err := b.Load(ctx, id, nil)
+		b.ok(err)
+		opts := cmp.Options{cmp.Comparer(time.Time.Equal), cmp.Comparer(func(a, c mail.Address) bool { return a == c })}
+		if diff := cmp.Diff(*m, *got, opts); diff != "" {
+			b.Errorf("message (-want +got):\n%s", diff)
+		}
+		var want []queue.Entry
+		for n, rcpt := range m.To {
+			want = append(want, queue.Entry{
+				ID: id, N: n, To: rcpt, State: queue.Queued, Due: s.Due, Expires: base().Add(time.Hour),
+				Line: queue.Line{Account: acct1, Domain: rcpt.Domain()},
+			})
+		}
+		if diff := cmp.Diff(want, entries, opts); diff != "" {
+			b.Errorf("entries (-want +got):\n%s", diff)
+		}
+		if _, some, err := b.Load(ctx, id, []int{2, 0, 9}); err != nil || len(some) != 2 || some[0].N != 2 {
+			b.Errorf("load of some = %v, %v", names(some), err)
+		}
+		if text := b.body(id); text != "Subject: x\r\n\r\nbody\r\n" {
+			b.Errorf("content %q", text)
+		}
+		b.depth(1, 4, 0)
+	}
+	check()
+	b.reopen()
+	check()
+	b.gone(b.id(base()))
+}
+
+func testSameID(b *bench) {
+	ctx := context.Background()
+	s := b.submission(acct1, "first", "u@example.org")
+	id, err := b.Append(ctx, s)
+	b.ok(err)
+	for range 2 {
+		again := b.submission(acct1, strings.Repeat("second", 50_000), "other@example.net")
+		again.Message.ID = s.Message.ID
+		again.Charge = queue.Charge{Account: acct1, Recipients: 5, Limit: 1}
+		again.Events = []event.Event{{Type: event.Send, Message: id, Consumers: []string{"c"}}}
+		got, err := b.Append(ctx, again)
+		b.ok(err)
+		if got != id || b.body(id) != "first" {
+			b.Fatalf("the same id again gave %s with %q", got, b.body(id))
+		}
+		if r, err := b.Read(ctx, "c", 0, 9); err != nil || len(r) != 0 {
+			b.Fatalf("a repeat told %d events, %v", len(r), err)
+		}
+		b.depth(1, 1, 0)
+		b.reopen()
+	}
+}
+
+func testSameKey(b *bench) {
+	ctx := context.Background()
+	send := func(acct, key string, at time.Time) mail.ID {
+		b.Helper()
+		s := b.submission(acct, "x", "u@example.org")
+		s.Message.Accepted, s.Key = at, key
+		id, err := b.Append(ctx, s)
+		b.ok(err)
+		return id
+	}
+	first := send(acct1, "k", base())
+	if got := send(acct1, "k", base().Add(24*time.Hour-time.Second)); got != first {
+		b.Errorf("the same key within 24 hours gave %s, want %s", got, first)
+	}
+	if got := send(acct2, "k", base()); got == first {
+		b.Error("another account met the key")
+	}
+	if got := send(acct1, "other", base()); got == first {
+		b.Error("another key gave the first message")
+	}
+	b.settle(first, mail.Delivered, 0)
+	b.reopen()
+	if got := send(acct1, "k", base().Add(time.Hour)); got != first {
+		b.Errorf("the same key after delivery and reopen gave %s, want %s", got, first)
+	}
+	if got := send(acct1, "k", base().Add(24*time.Hour)); got == first {
+		b.Error("the key outlived 24 hours")
+	}
+	b.depth(3, 3, 0)
+}
+
+func testNotice(b *bench) {
+	ctx := context.Background()
+	s := b.submission(acct1, "dsn", "u@example.org")
+	s.Message.Notice = true
+	id, err := b.Append(ctx, s)
+	b.ok(err)
+	b.settle(id, mail.Delivered, 0)
+	b.gone(id)
+	again := b.submission(acct1, "dsn", "u@example.org")
+	again.Message.ID, again.Message.Notice = id, true
+	got, err := b.Append(ctx, again)
+	b.ok(err)
+	if got != id {
+		b.Errorf("the notice again gave %s, want %s", got, id)
+	}
+	b.depth(0, 0, 0)
+}
+
+func testRefusedAppend(b *bench) {
+	ctx := context.Background()
+	b.add(acct1, "x", "u@example.org")
+	for name, change := range map[string]func(*queue.Submission){
+		"no recipients":   func(s *queue.Submission) { s.Message.To = nil },
+		"no id":           func(s *queue.Submission) { s.Message.ID = mail.ID{} },
+		"zero octet":      func(s *queue.Submission) { s.Message.Account = "a\x00b" },
+		"no draft":        func(s *queue.Submission) { s.Content = nil },
+		"endless key":     func(s *queue.Submission) { s.Key = strings.Repeat("k", 1<<20) },
+		"empty path":      func(s *queue.Submission) { s.Message.To = append(s.Message.To, mail.ForwardPath{}) },
+		"negative charge": func(s *queue.Submission) { s.Charge.Recipients = -1 },
+		"over quota": func(s *queue.Submission) {
+			s.Charge = queue.Charge{Account: acct1, Recipients: 2, Limit: 1}
+		},
+	} {
+		s := b.submission(acct1, strings.Repeat("y", 300_000), "a@example.org", "b@example.net")
+		s.Events = []event.Event{{Type: event.Send, Message: s.Message.ID, Consumers: []string{"c"}}}
+		id, draft := s.Message.ID, s.Content
+		change(&s)
+		if got, err := b.Append(ctx, s); err == nil {
+			b.Errorf("%s: appended as %s", name, got)
+		}
+		draft.Discard()
+		b.gone(id)
+	}
+	canceled, cancel := context.WithCancel(ctx)
+	cancel()
+	s := b.submission(acct1, "x", "u@example.org")
+	_, err := b.Append(canceled, s)
+	b.wants(err, context.Canceled)
+	s.Content.Discard()
+	if _, err := s.Content.Write([]byte("x")); err == nil {
+		b.Error("a discarded draft took octets")
+	}
+	if r, err := b.Read(ctx, "c", 0, 9); err != nil || len(r) != 0 {
+		b.Errorf("%d events told, %v", len(r), err)
+	}
+	b.depth(1, 1, 0)
+}
+
+// testContent writes in uneven pieces and reads from several goroutines.
+func testContent(b *bench) {
+	ctx := context.Background()
+	sums := make(map[mail.ID][32]byte)
+	for _, size := range []int{0, 1, 4095, 65535, 65536, 65537, 300_000, 40 << 20} {
+		s := b.submission(acct1, "", "u@example.org")
+		h := sha256.New()
+		w := io.MultiWriter(h, s.Content)
+		src := rand.NewChaCha8([32]byte{byte(size)})
+		for left := size; left > 0; {
+			piece := make([]byte, min(left, 1+left/3, 70_001))
+			_, err := src.Read(piece)
+			b.ok(err)
+			_, err = w.Write(piece)
+			b.ok(err)
+			left -= len(piece)
+		}
+		if s.Content.Size() != int64(size) {
+			b.Fatalf("draft of %d octets says %d", size, s.Content.Size())
+		}
+		id, err := b.Append(ctx, s)
+		b.ok(err)
+		s.Content.Discard() // does nothing any more
+		sums[id] = [32]byte(h.Sum(nil))
+	}
+	read := func() {
+		for id, sum := range sums {
+			c, err := b.Engine.Open(ctx, id)
+			b.ok(err)
+			var wg sync.WaitGroup
+			for range 2 {
+				wg.Go(func() {
+					h := sha256.New()
+					if _, err := io.Copy(h, io.NewSectionReader(c, 0, c.Size())); err != nil || [32]byte(h.Sum(nil)) != sum {
+						b.Errorf("content of %d octets came back otherwise, %v", c.Size(), err)
+					}
+				})
+			}
+			wg.Wait()
+			b.ok(c.Close())
+		}
+	}
+	read()
+	b.reopen()
+	read()
+	for id := range sums {
+		b.settle(id, mail.Delivered, 0)
+		b.gone(id)
+	}
+}
+
+func testQuota(b *bench) {
+	ctx := context.Background()
+	const limit = 100
+	var taken, refused atomic.Int64
+	var wg sync.WaitGroup
+	var subs []queue.Submission
+	for i := range 90 {
+		rcpts := make([]string, 1+i%3)
+		for n := range rcpts {
+			rcpts[n] = fmt.Sprintf("u%d@example.org", n)
+		}
+		s := b.submission(acct1, "x", rcpts...)
+		s.Charge = queue.Charge{Account: acct1, Recipients: len(rcpts), Limit: limit}
+		subs = append(subs, s)
+	}
+	for _, s := range subs {
+		wg.Go(func() {
+			switch _, err := b.Append(ctx, s); {
+			case err == nil:
+				taken.Add(int64(s.Charge.Recipients))
+			case err != nil:
+				b.wantsOne(err, queue.ErrQuota)
+				refused.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if taken.Load() > limit || taken.Load() < limit-2 || refused.Load() == 0 {
+		b.Fatalf("%d of %d recipients taken, %d refused", taken.Load(), limit, refused.Load())
+	}
+	b.depth(b.Depth().Messages, taken.Load(), 0)
+	b.reopen()
+	for n := taken.Load(); n < limit; n++ {
+		b.ok(b.charge(acct1, base(), 1, limit))
+	}
+	b.wants(b.charge(acct1, base(), 1, limit), queue.ErrQuota)
+	b.ok(b.charge(acct2, base(), 1, limit))
+}
+
+// wantsOne is wants for goroutines.
+func (b *bench) wantsOne(err, want error) {
+	if err == nil || !strings.Contains(err.Error(), want.Error()) {
+		b.Errorf("error %v, want %v", err, want)
+	}
+}
+
+func (b *bench) charge(acct string, at time.Time, n int, limit int64) error {
+	b.Helper()
+	rcpts := make([]string, n)
+	for i := range rcpts {
+		rcpts[i] = fmt.Sprintf("u%d@example.org", i)
+	}
+	s := b.submission(acct, "x", rcpts...)
+	s.Message.Accepted = at
+	s.Charge = queue.Charge{Account: acct, Recipients: n, Limit: limit}
+	_, err := b.Append(context.Background(), s)
+	return err
+}
+
+func testQuotaWindow(b *bench) {
+	day := 24 * time.Hour
+	b.ok(b.charge(acct1, base().Add(30*time.Second), 2, 3))
+	b.wants(b.charge(acct1, base(), 2, 3), queue.ErrQuota)
+	b.ok(b.charge(acct1, base().Add(12*time.Hour), 1, 3))
+	for _, at := range []time.Duration{day - time.Second, day, day + 29*time.Second} {
+		b.wants(b.charge(acct1, base().Add(at), 1, 3), queue.ErrQuota)
+		b.reopen()
+	}
+	b.ok(b.charge(acct1, base().Add(day+time.Minute+30*time.Second), 2, 3))
+	b.wants(b.charge(acct1, base().Add(day+2*time.Minute), 1, 3), queue.ErrQuota)
+	b.reopen()
+	b.wants(b.charge(acct1, base().Add(day+2*time.Minute), 1, 3), queue.ErrQuota)
+	// A clock that was set back does not empty the window; no limit is none.
+	b.wants(b.charge(acct1, base().Add(day), 1, 3), queue.ErrQuota)
+	b.ok(b.charge(acct1, base().Add(day), 20, 0))
+}
+
+func testEpoch(b *bench) {
+	if !b.LastSeen().IsZero() {
+		b.Errorf("a new spool was last seen at %v", b.LastSeen())
+	}
+	for range 3 {
+		was, before := b.Epoch(), time.Now().Add(-time.Millisecond)
+		b.add(acct1, "x", "u@example.org")
+		b.reopen()
+		if b.Epoch() != was+1 {
+			b.Errorf("epoch %d after %d", b.Epoch(), was)
+		}
+		if b.LastSeen().Before(before) || b.LastSeen().After(time.Now()) {
+			b.Errorf("last seen at %v, used after %v", b.LastSeen(), before)
+		}
+	}
+}
