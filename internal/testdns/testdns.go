@@ -165,7 +165,8 @@ func (s *Server) Remove(name string) {
 }
 
 // Fault makes all questions for a name go wrong in one way, until it is called
-// again; None heals it. The name "*" stands for all names without their own.
+// again; None heals it. The name may have a type behind it, as "example.org MX",
+// to mean questions for that alone. The name "*" stands for all without their own.
 func (s *Server) Fault(name string, f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -331,7 +332,10 @@ func (s *Server) reply(wire []byte, network string) [][]byte {
 		Type:    dns.TypeToString[q.Question[0].Qtype],
 		Network: network,
 	})
-	fault, ok := s.faults[name]
+	fault, ok := s.faults[key(name+" "+dns.TypeToString[q.Question[0].Qtype])]
+	if !ok {
+		fault, ok = s.faults[name]
+	}
 	if !ok {
 		fault = s.faults["*."]
 	}
@@ -372,4 +376,11 @@ func pack(m *dns.Msg, network string) [][]byte {
 	return [][]byte{wire}
 }
 
-func key(name string) string { return dns.Fqdn(strings.ToLower(name)) }
+// key gives a name, and the type behind it, as they are kept.
+func key(name string) string {
+	name, rrtype, typed := strings.Cut(strings.ToLower(name), " ")
+	if typed {
+		return dns.Fqdn(name) + " " + rrtype
+	}
+	return dns.Fqdn(name)
+}

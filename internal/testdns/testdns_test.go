@@ -148,6 +148,16 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+func TestFaultOfOneTypeLeavesTheOthersAlone(t *testing.T) {
+	s := testdns.New(t, "a.test A 192.0.2.1")
+	s.Fault("a.test AAAA", testdns.ServFail())
+	for qtype, want := range map[uint16]int{dns.TypeA: dns.RcodeSuccess, dns.TypeAAAA: dns.RcodeServerFailure} {
+		if m, err := ask(t, s, "udp", "A.test", qtype); err != nil || m.Rcode != want {
+			t.Errorf("%s: got %v, %v", dns.TypeToString[qtype], m, err)
+		}
+	}
+}
+
 func TestDelayEndsWithTheServer(t *testing.T) {
 	s, err := testdns.Start("a.test A 192.0.2.1")
 	if err != nil {
