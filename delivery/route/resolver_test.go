@@ -354,6 +354,28 @@ func TestHugeSetOfHostsIsBounded(t *testing.T) {
 	})
 }
 
+func TestLongSitesDifferWhenOneHostDoes(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, s *testdns.Server, r *route.Resolver) {
+		sites := make(map[string]bool)
+		for _, domain := range []string{"one.test", "two.test", "three.test"} {
+			for i := range 9 {
+				s.Add(fmt.Sprintf("%s MX 5 host-%d.a-rather-long-name.example.net", domain, i))
+			}
+		}
+		s.Add("one.test MX 5 other-1.example.net\ntwo.test MX 5 other-2.example.net\nthree.test MX 9 other-2.example.net")
+		for _, domain := range []string{"one.test", "two.test", "three.test"} {
+			rt, err := r.Route(t.Context(), domain)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sites[rt.Site] = true
+		}
+		if len(sites) != 2 {
+			t.Errorf("sites %v, want 2", sites)
+		}
+	})
+}
+
 func TestOrderShufflesEqualsAndNothingElse(t *testing.T) {
 	rt := &route.Route{Hosts: []route.Host{{Name: "a", Pref: 1}, {Name: "b", Pref: 5}, {Name: "c", Pref: 5}, {Name: "d", Pref: 9}}}
 	seen := make(map[string]int)

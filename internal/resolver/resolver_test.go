@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -385,6 +386,57 @@ func TestServersTakeTurns(t *testing.T) {
 	if live.Count("b.example.org", "") != 1 {
 		t.Error("the living server was not asked")
 	}
+}
+
+func TestServerThatIsSilentIsNotAskedFirstAgain(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, live *testdns.Server, _ *resolver.Resolver) {
+		silent, err := testdns.InMemory()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer silent.Close()
+		silent.Fault("*", testdns.Timeout())
+		servers := map[string]*testdns.Server{"192.0.2.1:53": silent, "192.0.2.2:53": live}
+		r, err := resolver.New(resolver.Options{
+			Servers: []string{"192.0.2.1:53", "192.0.2.2:53"},
+			Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				return servers[addr].Dial(ctx, network, addr)
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		start := time.Now()
+		for _, name := range []string{"a.example.org", "b.example.org", "www.example.org"} {
+			if _, err := r.Addrs(t.Context(), name); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if took := time.Since(start); took != 3*time.Second || len(silent.Queries()) != 1 {
+			t.Errorf("took %v and %d questions, want 3 s and 1", took, len(silent.Queries()))
+		}
+	})
+}
+
+func TestFamilyThatFailsIsNotTakenForAbsent(t *testing.T) {
+	six := func(o *resolver.Options) { o.IPv6 = true }
+	bubble(t, six, func(t *testing.T, s *testdns.Server, r *resolver.Resolver) {
+		s.Fault("six.example.org AAAA", testdns.ServFail())
+		if _, err := r.Addrs(t.Context(), "six.example.org"); resolver.KindOf(err) != resolver.Failed {
+			t.Errorf("no IPv4, IPv6 unknown: %v", err)
+		}
+		s.Fault("a.example.org A", testdns.ServFail())
+		if got, err := r.Addrs(t.Context(), "a.example.org"); err != nil || len(got) != 1 {
+			t.Errorf("IPv4 unknown, IPv6 known: %v, %v", got, err)
+		}
+		if _, err := r.Addrs(t.Context(), "nowhere.test"); resolver.KindOf(err) != resolver.NotFound {
+			t.Error(err)
+		}
+		if n := s.Count("nowhere.test", "AAAA"); n != 0 {
+			t.Errorf("a name that does not exist was asked for %d times more", n)
+		}
+	})
 }
 
 func TestSilentServerHasItsTimeAndNoMore(t *testing.T) {
