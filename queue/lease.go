@@ -78,7 +78,8 @@ func (q *Queue) claim(l *line, entries []Entry) {
 }
 
 // fill reads the next due entries of a line from the spool. The lock is held,
-// but for the time of reading.
+// but for the time of reading. A page may show an entry as it was before it was
+// settled meanwhile; that comes out when its lease is checked.
 func (q *Queue) fill(ctx context.Context, l *line) {
 	l.paging = true
 	l.disk = time.Time{} // from here on it tells what happens while reading
@@ -110,10 +111,6 @@ func (q *Queue) fill(ctx context.Context, l *line) {
 	if len(entries) == limit { // there may be more behind it
 		l.disk = earlier(l.disk, entries[limit-1].Due)
 	}
-	for _, k := range l.late {
-		delete(l.leased, k)
-	}
-	l.late = nil
 }
 
 // check loads the message of a lease and drops the entries that have gone or
@@ -159,10 +156,6 @@ func (q *Queue) check(ctx context.Context, lease *Lease, keep func(Entry) bool) 
 }
 
 func (q *Queue) unclaim(l *line, k key) {
-	if l.paging {
-		l.late = append(l.late, k)
-		return
-	}
 	delete(l.leased, k)
 	if len(l.leased) == 0 {
 		l.leased = nil // a map keeps the memory of its largest day

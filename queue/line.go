@@ -20,13 +20,9 @@ type line struct {
 	// due, as far as is known; never later than the truth. Zero is none.
 	disk time.Time
 	// rest: not to be read before it, the spool had an error.
-	rest time.Time
-	// leased are the entries out on lease. What came back while a page was
-	// being read stays in it, and in late, until the page is taken in: the page
-	// may show it as it was before.
-	leased map[key]struct{}
-	late   []key
-	paging bool
+	rest   time.Time
+	leased map[key]struct{} // entries out on lease
+	paging bool             // being read, without the lock
 
 	ring   *list.Element // in its account's list at its site
 	recent *list.Element // in Queue.recent

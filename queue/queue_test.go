@@ -324,6 +324,24 @@ func TestLeaseHoldsOneMessageUpToTheCap(t *testing.T) {
 	})
 }
 
+func TestFreshMessageDoesNotOvertakeWhatWaitsOnDisk(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, &queuetest.Spool{}, func(o *queue.Options) { o.Window = 10 })
+		for i := range 15 {
+			r.append(one, fmt.Sprintf("u%d@example.org", i))
+			time.Sleep(time.Millisecond)
+		}
+		for i := range 5 {
+			r.wantNext("example.org", fmt.Sprintf("u%d@example.org", i))
+		}
+		r.append(one, "last@example.org")
+		for i := range 10 {
+			r.wantNext("example.org", fmt.Sprintf("u%d@example.org", i+5))
+		}
+		r.wantNext("example.org", "last@example.org")
+	})
+}
+
 func TestReleaseGivesBackUntried(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, &queuetest.Spool{})

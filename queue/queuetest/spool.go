@@ -16,12 +16,15 @@ import (
 	"github.com/sesame-mta/sesame/queue"
 )
 
-// Spool keeps everything in memory. The zero value is ready. Set Hook and Seen
-// before it is used.
+// Spool keeps everything in memory. The zero value is ready. Set its
+// fields before it is used.
 type Spool struct {
 	// Hook, when set, is called at the start of every method that returns an
 	// error, with the method's name; an error from it is the method's answer.
 	Hook func(method string) error
+	// After, when set, is called at the end of Append, Commit, Page and Load,
+	// when the work is done and the caller does not know it yet.
+	After func(method string)
 	// Seen is what LastSeen gives.
 	Seen time.Time
 
@@ -44,6 +47,12 @@ func (s *Spool) hook(method string) error {
 		return nil
 	}
 	return s.Hook(method)
+}
+
+func (s *Spool) after(method string) {
+	if s.After != nil {
+		s.After(method)
+	}
 }
 
 func order(a, b *queue.Entry) int {
@@ -107,6 +116,7 @@ func (s *Spool) Append(_ context.Context, sub queue.Submission) (mail.ID, error)
 	if err := s.hook("Append"); err != nil {
 		return mail.ID{}, err
 	}
+	defer s.after("Append")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := sub.Message
@@ -148,6 +158,7 @@ func (s *Spool) Commit(_ context.Context, set queue.Settlement) error {
 	if err := s.hook("Commit"); err != nil {
 		return err
 	}
+	defer s.after("Commit")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keep(set.Events)
@@ -203,6 +214,7 @@ func (s *Spool) Page(_ context.Context, line queue.Line, p queue.PageOptions) ([
 	if err := s.hook("Page"); err != nil {
 		return nil, err
 	}
+	defer s.after("Page")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []queue.Entry
@@ -222,6 +234,7 @@ func (s *Spool) Load(_ context.Context, id mail.ID, ns []int) (*queue.Message, [
 	if err := s.hook("Load"); err != nil {
 		return nil, nil, err
 	}
+	defer s.after("Load")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.messages[id]
