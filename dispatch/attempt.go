@@ -41,7 +41,7 @@ func (d *Dispatcher) try(ctx context.Context, s *site, lease *queue.Lease) {
 	outcomes := d.attempt(ctx, t.route, lease)
 	d.metrics.inFlight.Dec()
 	d.metrics.attempts.Inc()
-	signal := read(outcomes)
+	signal := delivery.SignalOf(outcomes)
 	if signal != 0 && ctx.Err() == nil {
 		d.o.Limiter.Report(s.name, d.o.Queue.Now(), signal)
 	}
@@ -146,23 +146,4 @@ func same(o mail.Outcome, n int) []mail.Outcome {
 		out[i] = o
 	}
 	return out
-}
-
-// read tells what the outcomes of an attempt say about the site: that it asked
-// for less (421, or 4.7.x), that it works, or that nobody was there. Zero says
-// nothing: the failure was ours.
-func read(outcomes []mail.Outcome) egress.Signal {
-	var signal egress.Signal
-	for _, o := range outcomes {
-		status := o.Reply.Status
-		switch {
-		case o.Remote && (o.Reply.Code == 421 || status.Class == 4 && status.Subject == 7), o.Uncertain:
-			return egress.Busy
-		case o.Remote || o.Result == mail.Delivered:
-			signal = egress.Success
-		case signal == 0 && o.Result == mail.Deferred && status.Subject == 4:
-			signal = egress.Unreachable
-		}
-	}
-	return signal
 }

@@ -25,6 +25,7 @@ const (
 type verdict struct {
 	entry   queue.Entry
 	outcome mail.Outcome
+	tried   bool // an attempt was made for it
 	expired bool
 	settled queue.Settled
 }
@@ -47,7 +48,7 @@ func (d *Dispatcher) settle(ctx context.Context, lease *queue.Lease, outcomes []
 
 // judge turns an outcome into what is recorded. Unknown means temporary.
 func (d *Dispatcher) judge(e queue.Entry, o mail.Outcome, now time.Time, jitter float64) verdict {
-	v := verdict{entry: e, outcome: o}
+	v := verdict{entry: e, outcome: o, tried: true}
 	switch o.Result {
 	case mail.Delivered, mail.Failed:
 		v.settled = queue.Settled{N: e.N, Result: o.Result}
@@ -209,30 +210,33 @@ func (d *Dispatcher) Cancelled(m *queue.Message, entries []queue.Entry) []event.
 func (d *Dispatcher) tell(ctx context.Context, m *queue.Message, verdicts []verdict, now time.Time) {
 	for i := range verdicts {
 		v := &verdicts[i]
-		result := v.settled.Result
-		d.metrics.results.WithLabelValues(result.String()).Inc()
-		text := "delivered"
-		switch result {
-		case mail.Delivered:
+		d.metrics.results.WithLabelValues(v.settled.Result.String()).Inc()
+		if v.settled.Result == mail.Delivered {
 			d.metrics.wait.Observe(max(0, now.Sub(m.Accepted).Seconds()))
-		case mail.Deferred:
-			text = "delivery deferred"
-		case mail.Failed:
-			text = "delivery failed"
-			if v.expired {
-				d.metrics.expired.Inc()
-			}
+		}
+		if v.expired {
+			d.metrics.expired.Inc()
 		}
 		if !d.log.Enabled(ctx, slog.LevelInfo) {
 			continue
 		}
 		r := v.recipient(m)
-		d.log.LogAttrs(ctx, slog.LevelInfo, text,
-			slog.Any("id", m.ID), slog.String("account", m.Account),
-			slog.String("from", m.From.String()), slog.String("to", r.To.String()),
-			slog.String("domain", v.entry.Line.Domain), slog.String("mx", r.Host),
-			slog.String("source", v.outcome.Source), slog.Int("attempt", v.entry.Attempts+1),
-			slog.Int("code", r.Reply.Code), slog.String("status", r.Reply.Status.String()),
-			slog.String("text", r.Reply.Text), slog.Duration("dur", v.outcome.Dur))
+		attempt := v.entry.Attempts
+		if v.tried {
+			attempt++
+		}
+		facts := []any{
+			"id", m.ID, "account", m.Account, "from", m.From, "to", r.To, "domain", v.entry.Line.Domain,
+			"mx", r.Host, "source", v.outcome.Source, "attempt", attempt,
+			"code", r.Reply.Code, "status", r.Reply.Status.String(), "text", r.Reply.Text, "dur", v.outcome.Dur,
+		}
+		switch v.settled.Result {
+		case mail.Delivered:
+			d.log.InfoContext(ctx, "delivered", facts...)
+		case mail.Deferred:
+			d.log.InfoContext(ctx, "delivery deferred", facts...)
+		case mail.Failed:
+			d.log.InfoContext(ctx, "delivery failed", facts...)
+		}
 	}
 }
