@@ -95,6 +95,7 @@ func TestRulesSeeWhatBreaksThem(t *testing.T) {
 			"queue/q.go:3: panic that does not say which bug it is for"},
 		{"a panic with a text", panicRule, "queue/q.go", head + "func f() { panic(\"queue: \" + s) }", ""},
 		{"a panic that says why", panicRule, "queue/q.go", head + "func f() {\n\tpanic(1) // the caller broke its promise\n}", ""},
+		{"a panic in a contract test", panicRule, "store/storetest/q.go", head + "func f() { panic(err) }", ""},
 		{"a panic in a test", panicRule, "queue/q_test.go", head + "func f() { panic(1) }", ""},
 		{"a sleep", sleepRule, "queue/q_test.go", head + "import \"time\"\nfunc f() { time." + "Sleep(1) }",
 			"queue/q_test.go: sleeps without testing/synctest"},

@@ -33,6 +33,9 @@ func commentRule(h *house) (wrong []string) {
 // which. A bare error says nothing.
 func panicRule(h *house) (wrong []string) {
 	for _, f := range h.product() {
+		if double(f.dir) {
+			continue
+		}
 		explained := make(map[int]bool)
 		for _, g := range f.ast.Comments {
 			for line := h.fset.Position(g.Pos()).Line; line <= h.fset.Position(g.End()).Line+1; line++ {
