@@ -107,9 +107,8 @@ func (d *Daemon) buildQueue(context.Context) error {
 		Unrouted: func(domain string) { d.dispatch.Unrouted(domain) }})
 	d.desk = submission.New(submission.Options{
 		Hostname: d.cfg.Hostname, Domain: d.serviceDomain(), Spool: d.spool, Queue: d.queue, Minter: minter,
-		Rules: admission.Rules(admission.Options{Region: d.cfg.Region, Identities: covered{d.identities},
-			LineLength: d.cfg.Limits.LineLength}),
-		Keys: d.identities.KeyRefs, Interest: interest, Now: d.queue.Now,
+		Rules: admission.Rules(admission.Options{Region: d.cfg.Region, Identities: covered{d.identities}}),
+		Keys:  d.identities.KeyRefs, Interest: interest, Now: d.queue.Now,
 		MessageBytes: d.cfg.Limits.MessageBytes, MaxAge: d.cfg.Delivery.MaxAge,
 		ShowClient: d.cfg.Delivery.ShowClientAddress, Log: d.logger("submission"), Metrics: d.metrics,
 	})

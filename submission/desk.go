@@ -55,6 +55,7 @@ type Desk struct {
 	o       Options
 	metrics metrics
 	bufs    sync.Pool
+	warned  unsigned
 }
 
 // New makes a desk.
@@ -108,7 +109,6 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	}
 	c := &admission.Candidate{
 		Principal: r.Principal, From: r.From, To: r.To, Header: section, Size: draft.Size(),
-		BareCR: facts.BareCR, BareLF: facts.BareLF, NUL: facts.NUL, LongestLine: facts.LongestLine,
 	}
 	for _, rule := range d.o.Rules {
 		if err := rule.Check(ctx, c); err != nil {
@@ -122,7 +122,7 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	m := queue.Message{
 		ID: id, Account: r.Principal.Account, From: r.From, To: distinct(r.To), Accepted: now,
 		Size: draft.Size(), HeaderSize: int64(len(header)), Edit: edit, EightBit: facts.EightBit,
-		MessageID: messageID, Keys: d.keys(r.Principal.Account, section),
+		MessageID: messageID, Keys: d.keys(r.Principal.Account, section, now),
 	}
 	first, err := d.append(ctx, m, draft)
 	if err != nil {
@@ -188,20 +188,6 @@ func (d *Desk) note(log *slog.Logger, reason string, err error) error {
 func (d *Desk) refused(reason string, reply *mail.Reply) error {
 	d.metrics.refused.WithLabelValues(reason).Inc()
 	return reply
-}
-
-// keys names the keys of the From field's domain. The rules saw to it that
-// every From parses; the first one signs.
-func (d *Desk) keys(account string, s *message.Section) []string {
-	if d.o.Keys == nil {
-		return nil
-	}
-	field, _ := s.Get("From")
-	from, err := message.Addresses(field.Value())
-	if err != nil || len(from) == 0 {
-		return nil
-	}
-	return d.o.Keys(account, from[0].Domain())
 }
 
 // distinct drops a recipient that stands twice; mail goes to it once.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -79,7 +80,7 @@ func desk(t testing.TB, s *spool, alter ...func(*submission.Options)) *submissio
 	}
 	o := submission.Options{
 		Hostname: "mx1.example.com", Spool: s, Queue: s, Minter: minter,
-		Rules: admission.Rules(admission.Options{Region: "local-1", Identities: verified{}, LineLength: 65536}),
+		Rules: admission.Rules(admission.Options{Region: "local-1", Identities: verified{}}),
 		Keys: func(account, domain string) []string {
 			return []string{account + "/" + domain}
 		},
@@ -189,11 +190,6 @@ func TestRefusals(t *testing.T) {
 		"From without domain": {text: "From: root\r\n\r\n", want: "554 5.6.0 Transaction failed: Missing final '@domain'"},
 		"quoted at in From":   {text: "From: \"a@example.org\"@example.net\r\n\r\n", want: "554 5.6.0 Transaction failed: Local address contains illegal character"},
 		"a loop":              {text: hops + "From: a@example.org\r\n\r\n", want: "554 5.4.6 Too many hops: the message seems to go in a loop"},
-		"bare CR":             {text: "From: a@example.org\r\n\r\n", facts: submission.Facts{BareCR: true}, want: "554 5.6.0 Message contains a bare CR; lines end in CR LF"},
-		"bare LF":             {text: "From: a@example.org\r\n\r\n", facts: submission.Facts{BareLF: true}, want: "554 5.6.0 Message contains a bare LF; lines end in CR LF"},
-		"NUL":                 {text: "From: a@example.org\r\n\r\n", facts: submission.Facts{NUL: true}, want: "554 5.6.0 Message contains a NUL octet"},
-		"a line over 64 KB":   {text: "From: a@example.org\r\n\r\n", facts: submission.Facts{LongestLine: 65537}, want: "554 5.6.0 Transaction failed: Line too long."},
-		"strict: over 998":    {text: "From: a@example.org\r\n\r\n", strict: true, facts: submission.Facts{LongestLine: 999}, want: "554 5.6.0 Transaction failed: Line too long."},
 		"a configuration set": {text: "X-SES-Configuration-Set: my-set\r\nFrom: a@example.org\r\n\r\n", want: "554 5.7.1 Configuration Set does not exist: Configuration set <my-set> does not exist."},
 		"8-bit in the header": {text: "From: a@example.org\r\nSubject: \xc3\xa4\r\n\r\n", want: "554 5.6.0 Transaction failed: Header contains 8-bit characters (line 2)"},
 		"over the size":       {text: "From: a@example.org\r\n\r\n" + strings.Repeat("x", 10000), want: "552 5.3.4 Message is too long."},
@@ -297,6 +293,25 @@ func TestRoom(t *testing.T) {
 	var reply *mail.Reply
 	if err := d.Room(t.Context(), mail.ReversePath{}, 0); !errors.As(err, &reply) || reply.Code != 452 {
 		t.Errorf("full: %v", err)
+	}
+}
+
+func TestUnsignedMailIsWarnedOfOnceAnHourForEachDomain(t *testing.T) {
+	var log bytes.Buffer
+	now := accepted
+	d := desk(t, &spool{}, func(o *submission.Options) {
+		o.Keys = func(string, string) []string { return nil }
+		o.Now = func() time.Time { return now }
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	for _, pause := range []time.Duration{0, 59 * time.Minute, 2 * time.Minute} {
+		now = now.Add(pause)
+		if _, err := d.Submit(t.Context(), request(t, "From: a@example.org\r\n\r\n", submission.Facts{})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n != 2 {
+		t.Errorf("%d warnings in 61 minutes, want 2:\n%s", n, &log)
 	}
 }
 

@@ -31,7 +31,9 @@ type Origin struct {
 
 // Content is the octets of a message on their way in, dot-stuffing undone. Read
 // gives io.EOF only when the true end was seen; a connection that ends early is
-// another error, and nothing is kept then.
+// another error, and nothing is kept then. An error that is a *mail.Reply is a
+// refusal by the door, read to the true end: a bare CR or LF, which is how
+// messages are smuggled (RFC 5321 section 2.3.8), NUL, a line too long.
 type Content interface {
 	io.Reader
 	// Facts tells what was seen so far; complete after io.EOF.

@@ -38,8 +38,6 @@ type Recipient struct {
 	Host string
 	// Remote: Reply is Host's, not ours.
 	Remote bool
-	// Last is, for an expired recipient, the reply that kept it waiting.
-	Last mail.Reply
 }
 
 // status gives the enhanced status code for the report, which must be of class
@@ -57,13 +55,9 @@ func (r *Recipient) status() mail.Status {
 // maxDiagnostic bounds what is quoted of one reply, in octets.
 const maxDiagnostic = 2000
 
-// diagnostic gives the reply in the form of SES (spec section 6.3): the reply
-// that kept an expired recipient waiting stands in angle brackets at the end.
+// diagnostic gives the reply, cut to what a report can quote.
 func (r *Recipient) diagnostic() string {
 	text := r.Reply.String()
-	if last := r.Last.String(); last != "" {
-		text += "<" + last + ">"
-	}
 	if len(text) > maxDiagnostic {
 		text = text[:maxDiagnostic] + "..."
 	}

@@ -67,8 +67,7 @@ func dsn(t testing.TB) *report.DSN {
 			},
 			{
 				To:    to(t, `"c d"@example.org`),
-				Reply: mail.Reply{Code: 550, Status: mail.Status{Class: 4, Subject: 4, Detail: 7}, Text: "Message expired: unable to deliver in 840 minutes."},
-				Last:  mail.Reply{Code: 421, Status: mail.Status{Class: 4, Subject: 4, Detail: 1}, Text: "Failed to establish connection"},
+				Reply: mail.Reply{Code: 550, Status: mail.Status{Class: 4, Subject: 4, Detail: 7}, Text: "Message expired: unable to deliver in 840 minutes.<421 4.4.1 Failed to establish connection>"},
 			},
 		},
 	}
@@ -240,7 +239,7 @@ func TestNothingThatOthersWroteBreaksTheReport(t *testing.T) {
 func attack(t *testing.T, reply, host, messageID, header string, body []byte) {
 	t.Helper()
 	d := dsn(t)
-	d.Recipients[0].Reply.Text, d.Recipients[1].Last.Text = reply, reply
+	d.Recipients[0].Reply.Text, d.Recipients[1].Reply.Text = reply, reply
 	d.Recipients[0].Host, d.MessageID = host, messageID
 	d.Header, d.Body = []byte("Subject: "+header+"\r\n\r\n"), body
 	h, b := d.Compose()

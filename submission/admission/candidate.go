@@ -15,9 +15,6 @@ type Candidate struct {
 	To        []mail.ForwardPath
 	Header    *message.Section
 	Size      int64 // octets of the content
-	// What the reader of the content met.
-	BareCR, BareLF, NUL bool
-	LongestLine         int // octets without the CRLF
 }
 
 // Rule looks at a candidate. Its error is the *mail.Reply that refuses it.
@@ -30,15 +27,12 @@ type Rule struct {
 type Options struct {
 	Region     string // label in SES's texts, written in capitals
 	Identities Identities
-	LineLength int // the longest line in octets, without its CRLF
 }
 
 // Rules gives the rules in the order in which they are asked. The first refusal
 // is the reply, so what is cheap and certain comes first.
 func Rules(o Options) []Rule {
 	return []Rule{
-		{"octets", octets},
-		{"line_length", lineLength(o.LineLength)},
 		{"hops", hops},
 		{"from", oneFrom},
 		{"identity", identities(o.Identities, o.Region)},

@@ -1,0 +1,51 @@
+package submission
+
+import (
+	"sync"
+	"time"
+
+	"github.com/sesame-mta/sesame/mail/message"
+)
+
+// keys names the keys of the From field's domain. The rules saw to it that
+// every From parses; the first one signs.
+func (d *Desk) keys(account string, s *message.Section, now time.Time) []string {
+	if d.o.Keys == nil {
+		return nil
+	}
+	field, _ := s.Get("From")
+	from, err := message.Addresses(field.Value())
+	if err != nil || len(from) == 0 {
+		return nil
+	}
+	domain := from[0].Domain()
+	refs := d.o.Keys(account, domain)
+	if len(refs) == 0 && d.warned.first(account+" "+domain, now) {
+		d.o.Log.Warn("mail goes unsigned, the identity has no DKIM key", "account", account, "domain", domain)
+	}
+	return refs
+}
+
+// unsigned remembers who was warned of, so that the log has one line an hour for
+// each account and domain.
+type unsigned struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+// maxWarned bounds the memory; beyond it everything is forgotten and warned of
+// again.
+const maxWarned = 10_000
+
+func (u *unsigned) first(key string, now time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if last, ok := u.at[key]; ok && now.Sub(last) < time.Hour {
+		return false
+	}
+	if u.at == nil || len(u.at) >= maxWarned {
+		u.at = make(map[string]time.Time)
+	}
+	u.at[key] = now
+	return true
+}
