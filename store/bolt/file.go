@@ -96,7 +96,7 @@ func inUse(path string) error {
 }
 
 // openBolt gives an open file to bbolt, which closes it.
-func openBolt(f *os.File, readOnly bool) (*bbolt.DB, error) {
+func openBolt(f *os.File, readOnly bool) (db *bbolt.DB, err error) {
 	o := &bbolt.Options{
 		Timeout:         1, // one try: whoever holds the lock keeps it while it runs
 		FreelistType:    bbolt.FreelistMapType,
@@ -108,7 +108,9 @@ func openBolt(f *os.File, readOnly bool) (*bbolt.DB, error) {
 		OpenFile:        func(string, int, os.FileMode) (*os.File, error) { return f, nil },
 	}
 	path := f.Name()
-	db, err := bbolt.Open(path, 0o600, o)
+	defer faultsPanic()()
+	defer guard(&err, func(cause error) error { return errors.Join(damaged(path, cause), f.Close()) })
+	db, err = bbolt.Open(path, 0o600, o)
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, inUse(path)
@@ -159,7 +161,9 @@ func createFile(dir string, lay layout) error {
 	return atomicfile.SyncDir(dir)
 }
 
-func checkFormat(db *bbolt.DB, lay layout) error {
+func checkFormat(db *bbolt.DB, lay layout) (err error) {
+	defer faultsPanic()()
+	defer guard(&err, func(cause error) error { return cause })
 	return db.View(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket([]byte(bucketMeta))
 		if meta == nil {
