@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"net/smtp"
 	"testing"
 	"time"
 
@@ -35,6 +36,9 @@ func TestWhatIsAcknowledgedArrivesOnce(t *testing.T) {
 			if res.Accepted != o.Messages || res.Refused != 0 || s.Count().Messages != o.Messages {
 				t.Errorf("accepted %d, refused %d (%s), counted %d, want %d", res.Accepted, res.Refused, res.LastRefusal, s.Count().Messages, o.Messages)
 			}
+			if s.Count().Torn != 0 {
+				t.Errorf("%d messages torn", s.Count().Torn)
+			}
 			if o.Size > 0 {
 				if mean := s.Count().Octets / o.Messages; mean < int64(o.Size)*9/10 || mean > int64(o.Size)*11/10 {
 					t.Errorf("messages of %d octets, want about %d", mean, o.Size)
@@ -61,6 +65,23 @@ func TestTheSinkFindsLostAndDoubled(t *testing.T) {
 	lost, doubled := s.Check([]string{sink.Key("a-1", "r0@example.net"), sink.Key("a-9", "r0@example.net")})
 	if len(lost) != 1 || len(doubled) != 3 {
 		t.Errorf("lost %q, doubled %q, want one and three", lost, doubled)
+	}
+}
+
+func TestTheSinkFindsATornBody(t *testing.T) {
+	s, err := sink.Listen("127.0.0.1:0", sink.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, body := range []string{"whole\r\n", "who\r\n"} {
+		content := sink.SumField + ": 21f18a53\r\n\r\n" + body // the sum of "whole" and its line end
+		if err := smtp.SendMail(s.Addr(), nil, "a@example.com", []string{"b@example.net"}, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.Count(); got.Messages != 2 || got.Torn != 1 {
+		t.Errorf("%+v, want one of two torn", got)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"net"
 	"slices"
 	"strconv"
@@ -91,6 +92,7 @@ type run struct {
 	next atomic.Int64
 	end  time.Time
 	fill string // the body
+	sum  string
 }
 
 // worker is one connection after another.
@@ -116,6 +118,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	o = withDefaults(o)
 	start := time.Now()
 	ru := &run{o: o, end: start.Add(24 * time.Hour), fill: body(o.Size)}
+	ru.sum = fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(ru.fill)))
 	if o.Duration > 0 {
 		ru.end = start.Add(o.Duration)
 	}
@@ -321,7 +324,8 @@ func (w *worker) rcpt(i int) string { return "r" + strconv.Itoa(i) + "@" + w.o.D
 func (w *worker) content(id string) []byte {
 	return []byte("From: <" + w.o.From + ">\r\nTo: <" + w.rcpt(0) + ">\r\nSubject: bench " + id +
 		"\r\nDate: " + time.Now().Format(time.RFC1123Z) +
-		"\r\nMessage-ID: <" + id + "@bench.example.com>\r\n" + sink.IDField + ": " + id + "\r\n\r\n" + w.fill)
+		"\r\nMessage-ID: <" + id + "@bench.example.com>\r\n" + sink.IDField + ": " + id + "\r\n" +
+		sink.SumField + ": " + w.sum + "\r\n\r\n" + w.fill)
 }
 
 func (w *worker) connect(ctx context.Context) error {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -22,6 +23,10 @@ import (
 
 // IDField is the header field that carries the id of a message of bench/load.
 const IDField = "X-Bench-Id"
+
+// SumField is the header field that carries the CRC-32 (IEEE) of the body, in
+// eight hexadecimal digits. A body that has another sum is torn.
+const SumField = "X-Bench-Sum"
 
 // Options say how the sink behaves. The zero value offers nothing beyond RFC
 // 5321's minimum, answers at once and takes everything.
@@ -45,7 +50,7 @@ type Sink struct {
 	conns map[net.Conn]struct{}
 	seen  map[string]int // "id recipient": how often
 
-	sessions, messages, recipients, deferred, octets atomic.Int64
+	sessions, messages, recipients, deferred, octets, torn atomic.Int64
 }
 
 // Listen starts a sink at addr. Close must be called.
@@ -82,6 +87,7 @@ type Count struct {
 	Recipients int64 `json:"recipients"`
 	Deferred   int64 `json:"deferred"`
 	Octets     int64 `json:"octets"`
+	Torn       int64 `json:"torn"` // messages whose body is not what was sent
 	// Last is the time of the last delivery.
 	Last time.Time `json:"last"`
 }
@@ -90,7 +96,7 @@ type Count struct {
 func (s *Sink) Count() Count {
 	return Count{
 		Sessions: s.sessions.Load(), Messages: s.messages.Load(), Recipients: s.recipients.Load(),
-		Deferred: s.deferred.Load(), Octets: s.octets.Load(), Last: time.Unix(0, s.last.Load()),
+		Deferred: s.deferred.Load(), Octets: s.octets.Load(), Torn: s.torn.Load(), Last: time.Unix(0, s.last.Load()),
 	}
 }
 
@@ -169,6 +175,8 @@ type session struct {
 	w     *bufio.Writer
 	rcpts []string
 	id    string
+	want  string // the sum that the body should have
+	sum   uint32
 	head  bool // still in the header section of the message
 	line  bool // at the beginning of a line
 	size  int64
@@ -233,7 +241,7 @@ func (ss *session) ehlo() {
 }
 
 func (ss *session) begin() {
-	ss.rcpts, ss.id, ss.head, ss.line, ss.size = ss.rcpts[:0], "", true, true, 0
+	ss.rcpts, ss.id, ss.want, ss.sum, ss.head, ss.line, ss.size = ss.rcpts[:0], "", "", 0, true, true, 0
 }
 
 func (ss *session) say(s string) {
@@ -272,7 +280,6 @@ func (ss *session) fill() error {
 
 // data reads to the final dot.
 func (ss *session) data() error {
-	ss.head, ss.line = true, true
 	for {
 		b, err := ss.readSlice()
 		if err != nil {
@@ -281,22 +288,38 @@ func (ss *session) data() error {
 		if ss.line && string(b) == ".\r\n" {
 			return nil
 		}
+		if ss.line && b[0] == '.' {
+			b = b[1:]
+		}
 		ss.content(b)
 	}
 }
 
-// content looks for the id in one line, or a part of a long one.
+// content looks for the fields in one line, or a part of a long one, and sums
+// up the body.
 func (ss *session) content(b []byte) {
 	ss.size += int64(len(b))
-	if ss.head && ss.line {
-		switch {
-		case string(b) == "\r\n":
-			ss.head = false
-		case len(b) > len(IDField)+1 && b[len(IDField)] == ':' && string(b[:len(IDField)]) == IDField:
-			ss.id = string(bytes.TrimSpace(b[len(IDField)+1:]))
+	switch {
+	case !ss.head:
+		ss.sum = crc32.Update(ss.sum, crc32.IEEETable, b)
+	case !ss.line:
+	case string(b) == "\r\n":
+		ss.head = false
+	default:
+		if v, ok := field(b, IDField); ok {
+			ss.id = v
+		} else if v, ok := field(b, SumField); ok {
+			ss.want = v
 		}
 	}
 	ss.line = b[len(b)-1] == '\n'
+}
+
+func field(line []byte, name string) (value string, ok bool) {
+	if len(line) <= len(name) || line[len(name)] != ':' || string(line[:len(name)]) != name {
+		return "", false
+	}
+	return string(bytes.TrimSpace(line[len(name)+1:])), true
 }
 
 func (ss *session) bdat(arg string) error {
@@ -341,6 +364,9 @@ func (ss *session) settle() {
 		s.deferred.Add(1)
 		ss.say("451 4.3.0 Try again later")
 		return
+	}
+	if ss.want != "" && ss.want != fmt.Sprintf("%08x", ss.sum) {
+		s.torn.Add(1)
 	}
 	if ss.id != "" {
 		s.mu.Lock()
