@@ -23,11 +23,12 @@ const maxText = 4096
 
 // attempt is one Carry.
 type attempt struct {
-	s    *SMTP
-	r    *route.Route
-	j    *Job
-	out  []mail.Outcome
-	left []int // recipients without an outcome
+	s     *SMTP
+	r     *route.Route
+	j     *Job
+	out   []mail.Outcome
+	left  []int    // recipients without an outcome
+	asked []string // hosts that have had their say
 
 	// standing is what those left are told if no other host takes them.
 	standing mail.Outcome
@@ -53,20 +54,19 @@ func newAttempt(s *SMTP, r *route.Route, j *Job) *attempt {
 }
 
 func (a *attempt) run(ctx context.Context) {
-	asked := make([]string, 0, maxHosts)
 	v4, v6 := a.s.sources.Pick(a.j.Pool)
-	if a.kept(ctx, &asked, v4) || a.kept(ctx, &asked, v6) {
+	if a.kept(ctx, v4) || a.kept(ctx, v6) {
 		return
 	}
 	for _, h := range a.r.Order(nil) {
-		if len(a.left) == 0 || len(asked) == maxHosts || ctx.Err() != nil {
+		if len(a.left) == 0 || len(a.asked) == maxHosts || ctx.Err() != nil {
 			break
 		}
 		// No host is asked again within an attempt.
-		if slices.Contains(asked, h.Name) {
+		if slices.Contains(a.asked, h.Name) {
 			continue
 		}
-		asked = append(asked, h.Name)
+		a.asked = append(a.asked, h.Name)
 		if c := a.reach(ctx, h, v4, v6); c != nil {
 			a.send(ctx, c)
 			a.release(c)
@@ -88,7 +88,7 @@ func (a *attempt) run(ctx context.Context) {
 // kept sends over a connection kept from an earlier attempt, and reports whether
 // all is done. A connection that turns out to be dead is as if it had not been
 // there; another is not tried, since its fate is likely the same.
-func (a *attempt) kept(ctx context.Context, asked *[]string, src *egress.Source) bool {
+func (a *attempt) kept(ctx context.Context, src *egress.Source) bool {
 	if src == nil {
 		return false
 	}
@@ -102,7 +102,7 @@ func (a *attempt) kept(ctx context.Context, asked *[]string, src *egress.Source)
 		return false
 	}
 	a.release(c)
-	*asked = append(*asked, c.host)
+	a.asked = append(a.asked, c.host)
 	return len(a.left) == 0
 }
 
@@ -112,7 +112,7 @@ func (a *attempt) key(src *egress.Source) poolKey {
 
 // fits reports whether a kept connection may carry this job.
 func (a *attempt) fits(c *conn) bool {
-	if a.j.RequireTLS && c.tls == "" {
+	if a.j.RequireTLS && c.tls == "" || slices.Contains(a.asked, c.host) {
 		return false
 	}
 	return slices.ContainsFunc(a.r.Hosts, func(h route.Host) bool { return h.Name == c.host })

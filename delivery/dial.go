@@ -26,24 +26,27 @@ func (a *attempt) reach(ctx context.Context, h route.Host, v4, v6 *egress.Source
 	if a.r.Trusted && v6 == nil {
 		v6 = v4 // the operator's own word stands above the care for IPv6
 	}
-	why := errors.New("no address of a family that there is a source for")
-	forbidden := false
+	var forbidden, why error
 	n4, n6 := 0, 0
 	for _, ip := range addrs {
 		src, n := v4, &n4
 		if ip.Is6() {
 			src, n = v6, &n6
 		}
-		if src == nil || *n == maxAddresses || ctx.Err() != nil {
+		if *n == maxAddresses || ctx.Err() != nil {
 			continue
 		}
 		*n++
 		if !a.r.Trusted {
 			if err := a.s.guard.Check(ip); err != nil {
 				a.s.log.Warn("address refused", "id", a.j.ID, "domain", a.r.Domain, "mx", h.Name, "err", err)
-				why, forbidden = err, true
+				forbidden = err
 				continue
 			}
+		}
+		if src == nil {
+			why = cmp.Or(why, errFamily)
+			continue
 		}
 		t := target{host: h.Name, addr: netip.AddrPortFrom(ip, cmp.Or(h.Port, a.s.o.Port)), source: src}
 		c, answered, err := a.open(ctx, t, a.level())
@@ -53,17 +56,20 @@ func (a *attempt) reach(ctx context.Context, h route.Host, v4, v6 *egress.Source
 		case answered:
 			return nil // the host has spoken, and it was noted
 		}
-		why, forbidden = err, false // another address of this host may answer
+		why = err // another address of this host may answer
 	}
-	if forbidden {
-		a.stand(mail.Outcome{Reply: *mail.Refuse(550, 4, 4, "Invalid domain").WithCause(why)})
+	if why == nil && forbidden != nil {
+		a.stand(mail.Outcome{Reply: *mail.Refuse(550, 4, 4, "Invalid domain").WithCause(forbidden)})
 		return nil
 	}
+	why = cmp.Or(why, ctx.Err())
 	a.s.metrics.failed.Inc()
 	a.s.log.Debug("host not reached", "id", a.j.ID, "domain", a.r.Domain, "mx", h.Name, "err", why)
 	a.stand(mail.Outcome{Reply: unreachable(why)})
 	return nil
 }
+
+var errFamily = errors.New("no source for the address's family")
 
 func unreachable(why error) mail.Reply {
 	return *mail.Refuse(421, 4, 1, "Failed to establish connection").WithCause(why)
@@ -92,8 +98,7 @@ func (a *attempt) addresses(ctx context.Context, h route.Host) ([]netip.Addr, er
 // noAddress is the reply for a host whose addresses could not be had. That a
 // host has none is permanent, everything else is not known to be.
 func noAddress(host string, err error) mail.Reply {
-	switch resolver.KindOf(err) {
-	case resolver.Failed, resolver.Refused:
+	if kind := resolver.KindOf(err); kind == resolver.Failed || kind == resolver.Refused {
 		return *mail.Refuse(421, 4, 0, "Unable to lookup DNS for "+host).WithCause(err)
 	}
 	return *mail.Refuse(550, 4, 4, "Invalid domain").WithCause(err)
@@ -266,7 +271,8 @@ func (a *attempt) startTLS(ctx context.Context, c *conn, lv level) (again bool, 
 	case c.client.Usable() && lv == opportunistic:
 		return false, nil // it refused, and talks on in clear text
 	case c.client.Usable():
-		return false, needTLS(err)
+		// Our reply stands, since the host's may be permanent; it is the cause.
+		return false, needTLS(errors.Unwrap(err))
 	default:
 		return lv == opportunistic && errors.Is(err, smtpc.ErrHandshake), err
 	}

@@ -129,7 +129,7 @@ func New(o Options) (*SMTP, error) {
 			ClientSessionCache: tls.NewLRUClientSessionCache(1024),
 			// Opportunistic TLS takes any certificate: what it would refuse,
 			// it would have to send in clear text (RFC 7435 section 3).
-			InsecureSkipVerify: true, //nolint:gosec // see above
+			InsecureSkipVerify: true,
 		},
 		buffers: smtpc.NewBuffers(),
 		metrics: newMetrics(o.Metrics),

@@ -144,7 +144,12 @@ func (c *Client) watch(ctx context.Context) (stop func()) {
 	}
 	raw := c.raw
 	cancel := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
-	return func() { cancel() }
+	return func() {
+		if !cancel() {
+			// It has set, or is about to set, a deadline that nobody may inherit.
+			c.end(&Error{Reply: closedReply(ctx.Err())})
+		}
+	}
 }
 
 // command writes one command and reads its reply.

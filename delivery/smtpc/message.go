@@ -68,7 +68,7 @@ type content struct {
 	m       *Message
 	body    []byte // the whole body, when small
 	small   bool
-	endless bool // the final CRLF is missing
+	unended bool // the final CRLF is missing
 }
 
 // load looks at the end of the message and reads a small body into buf.
@@ -80,19 +80,19 @@ func (x *content) load(m *Message, buf []byte) error {
 		return errShort
 	case n == 0:
 		x.small = true
-		x.endless = !bytes.HasSuffix(m.Header, crlf)
+		x.unended = !bytes.HasSuffix(m.Header, crlf)
 	case n <= int64(len(buf)):
 		x.body, x.small = buf[:n], true
 		if err := readFull(m.Body, x.body, m.BodyAt); err != nil {
 			return err
 		}
-		x.endless = !bytes.HasSuffix(x.body, crlf)
+		x.unended = !bytes.HasSuffix(x.body, crlf)
 	case n > int64(len(buf)):
 		var end [2]byte
 		if err := readFull(m.Body, end[:], m.Size-2); err != nil {
 			return err
 		}
-		x.endless = !bytes.Equal(end[:], crlf)
+		x.unended = !bytes.Equal(end[:], crlf)
 	}
 	if !x.small {
 		return nil
@@ -105,7 +105,7 @@ func (x *content) load(m *Message, buf []byte) error {
 // octets counts what goes out, before dots are stuffed (RFC 1870 section 3).
 func (x *content) octets() int64 {
 	n := int64(len(x.m.Header)) + x.m.Size - x.m.BodyAt
-	if x.endless {
+	if x.unended {
 		n += 2
 	}
 	return n
@@ -141,7 +141,7 @@ func (x *content) each(buf []byte, f func([]byte) error) error {
 			at += int64(len(p))
 		}
 	}
-	if x.endless {
+	if x.unended {
 		if err := step(crlf); err != nil {
 			return err
 		}

@@ -127,6 +127,7 @@ func first(text string) int {
 // torment keeps the client busy until it leaves or the server closes.
 func (x *session) torment(d Deed) {
 	switch d {
+	default: // Reply, Raw and Drop are done
 	case Abort:
 		if tc, ok := x.raw.(*net.TCPConn); ok {
 			_ = tc.SetLinger(0)
