@@ -147,6 +147,8 @@ func (d *Daemon) buildDelivery(context.Context) error {
 		ro.Smarthost = &route.Host{Name: "captured", Port: 25}
 	}
 	router := route.New(ro)
+	d.onClose(func() error { dns.Close(); return nil })
+	d.onClose(func() error { router.Close(); return nil })
 	if d.carrier = d.o.Carrier; d.carrier == nil {
 		if d.carrier, err = d.smtpCarrier(dns, smart); err != nil {
 			return err
