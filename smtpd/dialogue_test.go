@@ -25,6 +25,7 @@ import (
 //	C* "x" 1000   a thousand times
 //	S: text       the server's next line is text; {id} is the id of the next message
 //	S~ pattern    it matches a regular expression
+//	GREET         the greeting, and EHLO with its reply
 //	TLS           a handshake
 //	LOGIN         STARTTLS, EHLO and AUTH as "user"
 //	CLOSE         the client closes
@@ -98,6 +99,10 @@ func play(t *testing.T, archive *txtar.Archive) {
 			if got := c.line(); !regexp.MustCompile("^" + rest + "$").MatchString(got) {
 				t.Fatalf("line %d: got %q, want a match of %s", n, got, rest)
 			}
+		case "GREET":
+			c.reply()
+			c.send("EHLO client.example.org\r\n")
+			c.reply()
 		case "TLS":
 			c.startTLS()
 		case "LOGIN":

@@ -36,7 +36,11 @@ func parseChunk(arg string) (size int64, last, ok bool) {
 // discard takes the octets of a chunk that has no place, so that they are never
 // read as commands.
 func (g *Conn) discard(size int64) bool {
-	if size > max(g.cfg.Limits.MessageBytes, 1<<20) {
+	limit := int64(1 << 20)
+	if g.locked() == nil {
+		limit = max(limit, g.cfg.Limits.MessageBytes)
+	}
+	if size > limit {
 		g.bye(replyTooLong, true)
 		return false
 	}

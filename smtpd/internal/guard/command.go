@@ -245,7 +245,7 @@ func (g *Conn) response() {
 		g.answer = replyLine
 	case fault != nil:
 		g.answer = fault
-	case string(line) != "=" && !decodable(line):
+	case control(line), string(line) != "=" && !decodable(line):
 		g.answer = replyBase64
 	default:
 		g.give(string(line) + "\r\n")

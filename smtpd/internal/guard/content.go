@@ -82,17 +82,19 @@ func (c *Content) Finish() error {
 		c.next()
 		c.span = nil
 	}
-	if c.err == io.EOF || c.err == nil {
+	err := c.err
+	c.err = ErrAborted // whoever still holds c reads nothing of what follows
+	if err == io.EOF || err == nil {
 		return nil
 	}
-	if !errors.Is(c.err, ErrAborted) {
+	if !errors.Is(err, ErrAborted) {
 		// By all that was seen, so that it does not hang on how the octets were
 		// cut into packets.
 		if r := c.verdict(); r != nil {
 			return r
 		}
 	}
-	return c.err
+	return err
 }
 
 // next sets span, done or err, from one stretch of the buffer.
