@@ -224,3 +224,14 @@ func setup(o *smtpd.Options, line string) error {
 	}
 	return nil
 }
+
+// settings makes a change of options from lines of a setup section.
+func settings(lines ...string) func(*smtpd.Options) {
+	return func(o *smtpd.Options) {
+		for _, l := range lines {
+			if err := setup(o, l); err != nil {
+				panic(err)
+			}
+		}
+	}
+}

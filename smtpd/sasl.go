@@ -75,7 +75,7 @@ func (n *session) authenticate(username, password string) error {
 		n.conn.CloseWith(replyFailures)
 	}
 	n.conn.Flush()
-	pause := time.NewTimer(s.throttle.failed(network(n.conn.Client()), time.Now()))
+	pause := time.NewTimer(s.throttle.Failed(network(n.conn.Client()), time.Now()))
 	defer pause.Stop()
 	select {
 	case <-pause.C:

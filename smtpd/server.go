@@ -13,6 +13,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/sesame-mta/sesame/smtpd/internal/guard"
+	"github.com/sesame-mta/sesame/smtpd/internal/throttle"
 )
 
 // Server serves all SMTP listeners.
@@ -23,7 +24,7 @@ type Server struct {
 	metrics   *metrics
 	guard     *guard.Config
 	smtp      *smtp.Server
-	throttle  *throttle
+	throttle  *throttle.Table
 	door      *door
 	listeners []*listener
 
@@ -48,7 +49,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		opts: o, limits: l, log: log,
 		metrics:  newMetrics(o.Metrics),
-		throttle: newThrottle(l.AuthDelay, l.AuthDelayMax),
+		throttle: throttle.New(l.AuthDelay, l.AuthDelayMax),
 		door:     newDoor(l.Connections, l.ConnectionsPerIP),
 		stopped:  make(chan struct{}),
 		guard: guard.NewConfig(o.Hostname, o.TLS, guard.Limits{
