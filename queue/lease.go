@@ -32,16 +32,24 @@ func (q *Queue) Take(ctx context.Context, siteName string) *Lease {
 		}
 		var n notes
 		l := s.next()
-		if len(l.units) == 0 {
+		read := len(l.units) == 0
+		if read {
 			q.fill(ctx, l)
-			q.update(l, q.Now(), &n)
-			q.mu.Unlock()
-			q.tell(&n)
-			continue
 		}
-		lease := q.lease(l, siteName)
+		// What was read is used at once: lines that push each other out of
+		// memory must not read for ever.
+		var lease *Lease
+		if len(l.units) > 0 && l.domain.site == siteName {
+			lease = q.lease(l, siteName)
+		}
 		q.update(l, q.Now(), &n)
 		q.mu.Unlock()
+		if read { // while it was being read the line was with no site
+			q.tell(&n)
+		}
+		if lease == nil {
+			continue
+		}
 		if lease.Message != nil || q.check(ctx, lease, Entry.queued) {
 			return lease
 		}
