@@ -43,7 +43,9 @@ func (d *Dispatcher) try(ctx context.Context, s *site, lease *queue.Lease) {
 	d.metrics.attempts.Inc()
 	signal := delivery.SignalOf(outcomes)
 	if signal != 0 && ctx.Err() == nil {
-		d.o.Limiter.Report(s.name, d.o.Queue.Now(), signal)
+		now := d.o.Queue.Now()
+		d.o.Limiter.Report(s.name, now, signal)
+		d.prove(s, now, signal != egress.Unreachable)
 	}
 	d.settle(ctx, lease, outcomes)
 	if signal == egress.Unreachable {

@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"container/list"
 	"context"
 	"io"
 	"log/slog"
@@ -74,7 +73,9 @@ type Dispatcher struct {
 	cancel  context.CancelFunc // of the attempts
 	free    int                // attempts that may still begin
 	sites   map[string]*site
-	waiting *list.List // of *site: those that want a worker, first come first served
+	waiting lines
+	others  int                  // workers at sites that are not proven
+	proven  map[string]time.Time // sites that answered, and when last
 	targets map[string]*target
 	asked   []string // domains to resolve
 	askers  int      // goroutines that resolve
@@ -104,7 +105,8 @@ func New(o Options) *Dispatcher {
 		metrics: newMetrics(o.Metrics),
 		free:    o.Concurrency,
 		sites:   make(map[string]*site),
-		waiting: list.New(),
+		waiting: newLines(),
+		proven:  make(map[string]time.Time),
 		targets: make(map[string]*target),
 		fatal:   make(chan struct{}),
 		started: make(chan struct{}),

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // rig is a dispatcher with a queue in memory and the world as functions.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	spool  queue.Spool
 	memory *queuetest.Spool
 	queue  *queue.Queue
@@ -57,14 +57,18 @@ type rig struct {
 
 // lines collects a log.
 type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu   sync.Mutex
+	b    bytes.Buffer
+	drop bool
 }
 
 // Write implements io.Writer.
 func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.drop {
+		return len(p), nil
+	}
 	return l.b.Write(p)
 }
 
@@ -74,7 +78,7 @@ func (l *lines) String() string {
 	return l.b.String()
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	minter, err := mail.NewMinter([]byte("0123456789abcdef"), 0, 1)
 	if err != nil {
@@ -491,6 +495,39 @@ func TestDeadDomainDelaysNobody(t *testing.T) {
 				}
 			}
 			time.Sleep(10 * time.Second)
+		}
+	})
+}
+
+func TestManyDeadDomainsDoNotStopTheLiving(t *testing.T) {
+	world(t, func(t *testing.T, r *rig) {
+		r.options.Concurrency = 50
+		r.carry = func(ctx context.Context, rt *route.Route, j *delivery.Job) []mail.Outcome {
+			if strings.HasPrefix(rt.Domain, "dead") {
+				time.Sleep(5 * time.Minute)
+				return all(j, unreachable())
+			}
+			time.Sleep(10 * time.Millisecond)
+			return all(j, accepted())
+		}
+		r.begin()
+		r.send("first@example.org")
+		time.Sleep(time.Second)
+		const n = 3000
+		for i := range n {
+			r.send(fmt.Sprintf("u@dead%d.example", i%300))
+		}
+		for range 20 {
+			r.send("next@example.org")
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if left := r.memory.Depth().Recipients; left != n {
+				t.Fatalf("%d in the queue after a second, want the %d dead", left, n)
+			}
+			time.Sleep(20 * time.Second)
+		}
+		if got := r.attempts() - 21; got < 40 {
+			t.Errorf("%d attempts at dead domains, want the other places in use", got)
 		}
 	})
 }

@@ -153,7 +153,7 @@ func (d *Dispatcher) target(domain string, s *site) *target {
 	return nil
 }
 
-// sweep forgets routes that are of no use any more.
+// sweep forgets routes and answers that are of no use any more.
 func (d *Dispatcher) sweep() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -161,6 +161,11 @@ func (d *Dispatcher) sweep() {
 	for domain, t := range d.targets {
 		if !t.pending && now.After(t.until.Add(grace)) {
 			delete(d.targets, domain)
+		}
+	}
+	for name, last := range d.proven {
+		if now.Sub(last) > provenFor {
+			delete(d.proven, name)
 		}
 	}
 }

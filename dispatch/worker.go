@@ -15,7 +15,9 @@ type site struct {
 	name    string
 	workers int
 	poked   bool // work came that no worker was begun for
-	waiting bool // stands in the line for a free attempt
+	waiting bool // stands in line for a place
+	since   uint64
+	proven  bool // it answered not long ago
 	timer   *time.Timer
 }
 
@@ -39,7 +41,8 @@ func (d *Dispatcher) Ready(name string) {
 	defer d.mu.Unlock()
 	s := d.sites[name]
 	if s == nil {
-		s = &site{name: name}
+		_, proven := d.proven[name]
+		s = &site{name: name, proven: proven || strings.HasPrefix(name, closed)}
 		d.sites[name] = s
 	}
 	d.pump(s)
@@ -55,14 +58,13 @@ func (d *Dispatcher) pump(s *site) {
 	}
 	slots, wait := d.allow(s)
 	switch {
-	case s.workers < slots && d.free > 0:
+	case s.workers < slots && d.free > 0 && (s.proven || d.othersMay()):
 		d.free--
-		s.workers++
+		d.count(s, 1)
 		s.poked = false
 		d.start(s)
 	case s.workers < slots:
-		s.waiting = true
-		d.waiting.PushBack(s)
+		d.waiting.push(s)
 	case s.workers == 0:
 		// Nobody is there to ask again.
 		s.timer = time.AfterFunc(max(wait, time.Millisecond), func() {
@@ -77,14 +79,16 @@ func (d *Dispatcher) pump(s *site) {
 // leave ends a worker and gives its place to the site that has waited longest.
 // The lock is held.
 func (d *Dispatcher) leave(s *site) {
-	s.workers--
+	d.count(s, -1)
 	d.free++
 	if s.poked {
 		d.pump(s)
 	}
-	for d.free > 0 && d.waiting.Len() > 0 {
-		next := d.waiting.Remove(d.waiting.Front()).(*site)
-		next.waiting = false
+	for d.free > 0 {
+		next := d.waiting.pop(d.othersMay())
+		if next == nil {
+			break
+		}
 		d.pump(next)
 	}
 	if s.workers == 0 && !s.poked && !s.waiting && s.timer == nil {
@@ -131,13 +135,12 @@ func (d *Dispatcher) yield(s *site) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	slots, _ := d.allow(s)
-	if d.start != nil && s.workers <= slots && d.waiting.Len() == 0 {
+	if d.start != nil && s.workers <= slots && d.waiting.empty() {
 		return false
 	}
 	s.poked = true // it may have more
-	if d.waiting.Len() > 0 && d.start != nil && !s.waiting && s.workers <= slots {
-		s.waiting = true
-		d.waiting.PushBack(s)
+	if d.start != nil && !s.waiting && s.workers <= slots {
+		d.waiting.push(s)
 	}
 	d.leave(s)
 	return true
