@@ -149,6 +149,9 @@ func (a *attempt) send(ctx context.Context, c *conn) {
 				o.Result = resultOf(ans.Reply)
 			case smtpc.Lost:
 				o.Result, o.Uncertain = mail.Deferred, true
+				if c.client.Extensions().Chunking {
+					a.s.wary.add(c.host)
+				}
 			case smtpc.Again:
 				again = append(again, i)
 				a.stand(o)

@@ -336,6 +336,21 @@ func TestCloseWaitsAndThenEndsWhatStillRuns(t *testing.T) {
 	}
 }
 
+func TestAHostThatHangsUpOverBDATGetsDATANextTime(t *testing.T) {
+	mx := host(t, testmx.Options{Script: func(e testmx.Event) testmx.Action {
+		if e.Stage == testmx.Content && strings.HasPrefix(e.Line, "BDAT") {
+			return testmx.Action{Do: testmx.Drop}
+		}
+		return testmx.Action{}
+	}})
+	c := carrier(t, delivery.Options{})
+	for i, want := range []mail.Result{mail.Deferred, mail.Delivered, mail.Delivered} {
+		if o := c.Carry(t.Context(), to(mx), job(t, "hi\r\n"))[0]; o.Result != want || o.Uncertain != (i == 0) {
+			t.Errorf("attempt %d: %+v", i, o)
+		}
+	}
+}
+
 func TestManyAtOnce(t *testing.T) {
 	mx := host(t, testmx.Options{StartTLS: true, DeferPercent: 20, Script: func(e testmx.Event) testmx.Action {
 		if e.Stage == testmx.Mail && e.Transaction%7 == 6 {

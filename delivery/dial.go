@@ -203,6 +203,7 @@ func (a *attempt) clientOptions(t target) smtpc.Options {
 	o := smtpc.Options{
 		Hostname: t.source.EHLO, Timeouts: a.s.o.Timeouts,
 		Send8BitAnyway: a.s.o.Send8BitAnyway, Buffers: a.s.buffers,
+		NoChunking: a.s.wary.of(t.host),
 	}
 	if sh := a.smarthost(); sh != nil {
 		o.AuthInClear = sh.AuthInClear

@@ -15,9 +15,9 @@ import (
 
 // short is what hostile hosts get.
 var short = smtpc.Timeouts{
-	Greeting: 150 * time.Millisecond, Hello: 150 * time.Millisecond, TLS: 150 * time.Millisecond,
-	Mail: 150 * time.Millisecond, Rcpt: 150 * time.Millisecond, Data: 150 * time.Millisecond,
-	Block: 150 * time.Millisecond, Done: 150 * time.Millisecond, Quit: 150 * time.Millisecond,
+	Greeting: 300 * time.Millisecond, Hello: 300 * time.Millisecond, TLS: 300 * time.Millisecond,
+	Mail: 300 * time.Millisecond, Rcpt: 300 * time.Millisecond, Data: 300 * time.Millisecond,
+	Block: 300 * time.Millisecond, Done: 300 * time.Millisecond, Quit: 300 * time.Millisecond,
 }
 
 // attacks are what a host may do at any stage.

@@ -79,6 +79,7 @@ type SMTP struct {
 	tls     *tls.Config
 	buffers *smtpc.Buffers
 	pool    *pool
+	wary    wary
 	metrics *metrics
 
 	ctx    context.Context // ends what still runs when Close loses patience

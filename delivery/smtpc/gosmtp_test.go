@@ -2,6 +2,7 @@ package smtpc_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -95,7 +96,9 @@ func TestAServerThatNobodyHereWroteUnderstandsUs(t *testing.T) {
 		if err := srv.Close(); err != nil {
 			t.Error(err)
 		}
-		<-done
+		if err := <-done; err != nil && !errors.Is(err, smtp.ErrServerClosed) {
+			t.Error(err)
+		}
 		for i, body := range bodies {
 			if len(b.got) <= i || b.got[i] != "a@example.org,b@example.org\n"+header+body {
 				t.Errorf("message %d did not arrive as it was sent", i)

@@ -13,9 +13,9 @@ import (
 
 // short is what hostile hosts get.
 var short = smtpc.Timeouts{
-	Greeting: 150 * time.Millisecond, Hello: 150 * time.Millisecond, TLS: 150 * time.Millisecond,
-	Mail: 150 * time.Millisecond, Rcpt: 150 * time.Millisecond, Data: 150 * time.Millisecond,
-	Block: 150 * time.Millisecond, Done: 150 * time.Millisecond, Quit: 150 * time.Millisecond,
+	Greeting: 250 * time.Millisecond, Hello: 250 * time.Millisecond, TLS: 250 * time.Millisecond,
+	Mail: 250 * time.Millisecond, Rcpt: 250 * time.Millisecond, Data: 250 * time.Millisecond,
+	Block: 250 * time.Millisecond, Done: 250 * time.Millisecond, Quit: 250 * time.Millisecond,
 }
 
 func host(t testing.TB, o testmx.Options) *testmx.Server {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"time"
 
 	"github.com/sesame-mta/sesame/mail"
 )
@@ -362,42 +361,5 @@ func (t *transaction) finish(dotted bool) {
 		t.rest(Settled, reply, true)
 	default:
 		t.broken()
-	}
-}
-
-// read reads one reply; when the connection ends instead, or with it, all that
-// is not settled may be asked elsewhere, unless the host may have the message.
-func (t *transaction) read(limit time.Duration) (mail.Reply, bool) {
-	reply, err := t.c.read(t.ctx, limit)
-	if err == nil && t.c.err != nil { // 421
-		err = t.c.err
-	}
-	switch {
-	case err == nil:
-		return reply, true
-	case t.complete && t.taken > 0 && !err.Remote:
-		t.rest(Lost, err.Reply, false)
-	default:
-		t.rest(Elsewhere, err.Reply, err.Remote)
-	}
-	return reply, false
-}
-
-// broken ends a dialogue in which a reply makes no sense.
-func (t *transaction) broken() {
-	err := &Error{Reply: closedReply(errReplySyntax)}
-	t.c.end(err)
-	if t.complete && t.taken > 0 {
-		t.rest(Lost, err.Reply, false)
-	}
-	t.rest(Elsewhere, err.Reply, false)
-}
-
-// rest gives every recipient without an answer this one.
-func (t *transaction) rest(v Verdict, reply mail.Reply, remote bool) {
-	for i := range t.answers {
-		if t.answers[i].Verdict == 0 {
-			t.answers[i] = Answer{v, reply, remote}
-		}
 	}
 }

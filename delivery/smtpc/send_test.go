@@ -110,8 +110,9 @@ func nobody(e testmx.Event) testmx.Action {
 		return testmx.Action{Text: "550 5.1.1 No"}
 	case testmx.Data:
 		return testmx.Action{Text: "354 Go ahead"}
+	default:
+		return testmx.Action{}
 	}
-	return testmx.Action{}
 }
 
 func TestATransactionThatFailedIsReset(t *testing.T) {
