@@ -3,6 +3,7 @@ package smtpd_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -21,7 +22,7 @@ func (null) Room(context.Context, mail.ReversePath, int64) error { return nil }
 
 func (n null) Submit(_ context.Context, r *submission.Request) (id mail.ID, err error) {
 	for {
-		if _, err := r.Content.Read(n.buf); err == io.EOF {
+		if _, err := r.Content.Read(n.buf); errors.Is(err, io.EOF) {
 			return id, nil
 		} else if err != nil {
 			return id, err

@@ -42,6 +42,12 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	l := o.Limits.withDefaults()
+	if o.TLS != nil && len(o.TLS.NextProtos) == 0 {
+		// A browser that was led here asks for "h2" or "http/1.1" and ends in the
+		// handshake (ALPACA); mail clients ask for nothing.
+		o.TLS = o.TLS.Clone()
+		o.TLS.NextProtos = []string{"smtp"}
+	}
 	log := o.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -111,7 +117,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	s.stop()
 	for ; running > 0; running-- {
-		<-failed
+		if late := <-failed; err == nil {
+			err = late // net.ErrClosed, by our own hand, or worse
+		}
 	}
 	quiet := make(chan struct{})
 	go func() {

@@ -1,6 +1,7 @@
 package smtpd_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -92,7 +93,8 @@ func TestPanicsEndTheirSessionOnly(t *testing.T) {
 			c := dial(t, r.starttls)
 			c.send(tt.says)
 			if tt.starts {
-				for c.reply() != "220 Ready to start TLS" {
+				for got := ""; got != "220 Ready to start TLS"; {
+					got = c.reply()
 				}
 				_ = tls.Client(c.conn, &tls.Config{InsecureSkipVerify: true}).Handshake()
 			} else {
@@ -231,6 +233,38 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 		change(&o)
 		if _, err := smtpd.New(o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error about the %s, got %v", want, err)
+		}
+	}
+}
+
+func TestTheTLSVersionIsNamed(t *testing.T) {
+	for version, want := range map[uint16]string{tls.VersionTLS12: "TLSv1.2", tls.VersionTLS13: "TLSv1.3"} {
+		r := start(t, nil)
+		c := dial(t, r.implicit)
+		tc := tls.Client(c.conn, &tls.Config{InsecureSkipVerify: true, MaxVersion: version})
+		c.conn, c.in = tc, bufio.NewReader(tc)
+		c.hello()
+		c.ask("AUTH PLAIN AHVzZXIAc2VjcmV0", "235 Authentication successful.")
+		c.ask("MAIL FROM:<a@example.org>", "250 Ok")
+		c.ask("RCPT TO:<b@example.net>", "250 Ok")
+		c.send("BDAT 1 LAST\r\nx")
+		c.reply()
+		if got := r.desk.messages()[0].Origin.TLS; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestABrowserEndsInTheHandshake(t *testing.T) {
+	r := start(t, nil)
+	for _, tt := range []struct {
+		protocols []string
+		fine      bool
+	}{{nil, true}, {[]string{"smtp"}, true}, {[]string{"h2", "http/1.1"}, false}} {
+		c := dial(t, r.implicit)
+		err := tls.Client(c.conn, &tls.Config{InsecureSkipVerify: true, NextProtos: tt.protocols}).Handshake()
+		if (err == nil) != tt.fine {
+			t.Errorf("%q: %v", tt.protocols, err)
 		}
 	}
 }

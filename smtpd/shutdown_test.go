@@ -129,7 +129,7 @@ type patient struct {
 	waiting chan struct{}
 }
 
-func (p *patient) Submit(ctx context.Context, r *submission.Request) (id mailID, err error) {
+func (p *patient) Submit(ctx context.Context, _ *submission.Request) (id mailID, err error) {
 	close(p.waiting)
 	<-ctx.Done()
 	return id, ctx.Err()

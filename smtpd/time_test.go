@@ -193,7 +193,7 @@ func TestContentThatDripsIsCutOff(t *testing.T) {
 }
 
 func TestContentThatKeepsTheRateMayTakeItsTime(t *testing.T) {
-	bubble(t, drip, func(d *desk, dial func(string) *client) {
+	bubble(t, drip, func(_ *desk, dial func(string) *client) {
 		c := dial("127.0.0.1:1")
 		c.hello()
 		c.ask("MAIL FROM:<a@example.org>", "250 Ok")

@@ -417,6 +417,7 @@ func (g *Conn) finish(code int) {
 		g.say(replyOk)
 	case opQuit:
 		g.bye(replyBye, false)
+	default: // the others are done with above
 	}
 }
 

@@ -62,7 +62,7 @@ func (c *Content) Read(p []byte) (int, error) {
 	}
 	for len(c.span) == 0 {
 		if c.err != nil {
-			c.eof = c.eof || c.err == io.EOF
+			c.eof = c.eof || errors.Is(c.err, io.EOF)
 			return 0, c.err
 		}
 		c.next()
@@ -84,7 +84,7 @@ func (c *Content) Finish() error {
 	}
 	err := c.err
 	c.err = ErrAborted // whoever still holds c reads nothing of what follows
-	if err == io.EOF || err == nil {
+	if err == nil || errors.Is(err, io.EOF) {
 		return nil
 	}
 	if !errors.Is(err, ErrAborted) {
