@@ -13,6 +13,7 @@ import (
 type line struct {
 	Line
 	domain *domain
+	nth    int // in domain.lines
 	// units are due entries in memory, oldest first; count is their number.
 	units []unit
 	count int
@@ -47,7 +48,7 @@ type domain struct {
 	name  string
 	site  string // empty: not known
 	asked bool   // Unrouted was called
-	lines map[string]*line
+	lines []*line
 }
 
 // site is the lines of a destination that have work, by account.
@@ -97,12 +98,12 @@ func (q *Queue) line(name Line) *line {
 	}
 	d := q.domains[name.Domain]
 	if d == nil {
-		d = &domain{name: name.Domain, lines: make(map[string]*line, 1)}
+		d = &domain{name: name.Domain}
 		q.domains[name.Domain] = d
 	}
-	l := &line{Line: name, domain: d}
+	l := &line{Line: name, domain: d, nth: len(d.lines)}
 	q.lines[name] = l
-	d.lines[name.Account] = l
+	d.lines = append(d.lines, l)
 	return l
 }
 
@@ -139,11 +140,20 @@ func (q *Queue) update(l *line, now time.Time, n *notes) {
 		q.setTimer(l, l.disk)
 	}
 	if len(l.units) == 0 && len(l.leased) == 0 && l.disk.IsZero() && !l.paging {
-		delete(q.lines, l.Line)
-		delete(l.domain.lines, l.Account)
-		if len(l.domain.lines) == 0 {
-			delete(q.domains, l.domain.name)
-		}
+		q.drop(l)
+	}
+}
+
+// drop forgets a line, and its domain with the last.
+func (q *Queue) drop(l *line) {
+	delete(q.lines, l.Line)
+	d := l.domain
+	k := len(d.lines) - 1
+	last := d.lines[k]
+	d.lines[l.nth], last.nth = last, l.nth
+	d.lines[k] = nil
+	if d.lines = d.lines[:k]; k == 0 {
+		delete(q.domains, d.name)
 	}
 }
 

@@ -290,8 +290,8 @@ func (q *Queue) Assign(name, siteName string) {
 			q.leaveRing(l)
 		}
 		d.site, d.asked = siteName, false
-		for _, l := range d.lines {
-			q.update(l, now, &n)
+		for i := len(d.lines) - 1; i >= 0; i-- { // backwards: an empty line goes
+			q.update(d.lines[i], now, &n)
 		}
 	}
 	q.mu.Unlock()

@@ -275,7 +275,7 @@ func TestRestartKeepsTimesAndCounts(t *testing.T) {
 
 func TestAccountsTakeTurnsAtASiteAndLinesWithinThem(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &queuetest.Spool{}, func(o *queue.Options) { o.Unrouted = func(d string) {} })
+		r := newRig(t, &queuetest.Spool{}, func(o *queue.Options) { o.Unrouted = nil })
 		for i := range 6 {
 			r.append(one, fmt.Sprintf("p%d@example.org", i))
 		}
@@ -365,7 +365,7 @@ func TestFailedCommitKeepsTheLease(t *testing.T) {
 		r := newRig(t, spool)
 		r.append(one, "a@example.org")
 		l := r.wantNext("example.org", "a@example.org")
-		spool.Hook = func(m string) error { return queue.ErrFull }
+		spool.Hook = func(string) error { return queue.ErrFull }
 		if err := r.Settle(t.Context(), l, []queue.Settled{{Result: mail.Delivered}}, nil); !errors.Is(err, queue.ErrFull) {
 			t.Errorf("Settle = %v", err)
 		}
