@@ -70,6 +70,7 @@ type Dispatcher struct {
 	// start begins a worker, ask a resolver; both are nil but during Run.
 	start   func(*site)
 	ask     func()
+	end     context.CancelFunc // of Run
 	cancel  context.CancelFunc // of the attempts
 	free    int                // attempts that may still begin
 	sites   map[string]*site
@@ -120,9 +121,11 @@ func New(o Options) *Dispatcher {
 func (d *Dispatcher) Run(ctx context.Context) error {
 	attempts, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	var workers sync.WaitGroup
 	d.mu.Lock()
-	d.cancel = cancel
+	d.end, d.cancel = end, cancel
 	d.start = func(s *site) { workers.Go(func() { d.work(ctx, attempts, s) }) }
 	d.ask = func() { workers.Go(func() { d.resolveAll(ctx) }) }
 	for _, s := range d.sites {
@@ -162,26 +165,34 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 }
 
-// Shutdown waits, after the context of Run has ended, for the attempts under
-// way. When its own context ends they are cancelled; their entries stay due as
-// if they had not been tried. It returns when nothing runs any more.
+// Shutdown ends Run and waits for the attempts under way. When its context ends
+// they are cancelled; their entries stay due as if they had not been tried. It
+// returns when nothing runs any more.
 func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	select {
 	case <-d.started:
 	default:
 		return nil
 	}
+	d.mu.Lock()
+	end, cancel := d.end, d.cancel
+	d.mu.Unlock()
+	end()
 	select {
 	case <-d.done:
 		return nil
 	case <-ctx.Done():
 	}
-	d.mu.Lock()
-	cancel := d.cancel
-	d.mu.Unlock()
 	cancel()
 	<-d.done
 	return ctx.Err()
+}
+
+// running reports whether leases may still be taken.
+func (d *Dispatcher) running() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.start != nil
 }
 
 // giveUp ends Run: the spool is broken.

@@ -472,7 +472,7 @@ func TestSiteThatIsDownIsProbedAndItsExpiredMailGivenUp(t *testing.T) {
 func TestDeadDomainDelaysNobody(t *testing.T) {
 	world(t, func(t *testing.T, r *rig) {
 		r.options.Concurrency = 50
-		r.carry = func(ctx context.Context, rt *route.Route, j *delivery.Job) []mail.Outcome {
+		r.carry = func(_ context.Context, rt *route.Route, j *delivery.Job) []mail.Outcome {
 			if rt.Domain == "dead.example" {
 				time.Sleep(30 * time.Second) // a connection that times out
 				return all(j, unreachable())
@@ -502,7 +502,7 @@ func TestDeadDomainDelaysNobody(t *testing.T) {
 func TestManyDeadDomainsDoNotStopTheLiving(t *testing.T) {
 	world(t, func(t *testing.T, r *rig) {
 		r.options.Concurrency = 50
-		r.carry = func(ctx context.Context, rt *route.Route, j *delivery.Job) []mail.Outcome {
+		r.carry = func(_ context.Context, rt *route.Route, j *delivery.Job) []mail.Outcome {
 			if strings.HasPrefix(rt.Domain, "dead") {
 				time.Sleep(5 * time.Minute)
 				return all(j, unreachable())

@@ -130,8 +130,6 @@ func TestStopLetsAttemptsFinish(t *testing.T) {
 		}
 		synctest.Wait()
 		under := r.attempts()
-		go r.stop()
-		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		if err := r.Shutdown(ctx); err != nil {

@@ -22,7 +22,9 @@ type target struct {
 
 // Times of routes.
 const (
-	maxAskers = 64
+	// maxAskers is high: most wait for name servers that do not answer, and
+	// the others must not wait behind them.
+	maxAskers = 256
 	// askTime is for one resolution with all its lookups.
 	askTime = time.Minute
 	// shortLife and longLife bound how long an answer is used, failureLife is

@@ -150,7 +150,7 @@ func (d *Dispatcher) yield(s *site) bool {
 // 100,000 messages there an attempt for each would take days.
 func (d *Dispatcher) expire(ctx context.Context, s *site, because mail.Reply) {
 	const batch, parallel = 500, 32
-	for ctx.Err() == nil {
+	for d.running() {
 		leases := d.o.Queue.TakeExpired(ctx, s.name, batch)
 		if len(leases) == 0 {
 			return
