@@ -173,7 +173,8 @@ func TestVerifyTellsNothingButYesOrNo(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				gotC, gotA, err := b.Verify(tt.user, tt.password)
-				if err != tt.want { //nolint:errorlint // the very value, with nothing wrapped that could tell more
+				// The very value: nothing is wrapped that could tell more.
+				if !errors.Is(err, tt.want) || err != nil && err.Error() != tt.want.Error() {
 					t.Fatalf("got %v, want %v", err, tt.want)
 				}
 				if tt.want == nil && (gotC.AccessKeyID != c.AccessKeyID || gotA.ID != shop.ID) {
@@ -331,7 +332,7 @@ func ExampleBook_Verify() {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	defer os.RemoveAll(dir)
 	k, err := keyfile.Open(dir)
 	if err != nil {
 		panic(err)

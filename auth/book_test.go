@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -62,7 +63,7 @@ func TestAuthenticateGivesThePrincipalOrErrInvalid(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := auth.NewBook(b, false).Authenticate(t.Context(), tt.user, tt.password, client)
 			if !tt.ok {
-				if p != nil || err != error(auth.ErrInvalid) { //nolint:errorlint // the very value, with no cause
+				if p != nil || !errors.Is(err, auth.ErrInvalid) || errors.Unwrap(err) != nil {
 					t.Errorf("got %v, %v", p, err)
 				}
 				return

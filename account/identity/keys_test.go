@@ -191,7 +191,7 @@ func ExampleBook_Records() {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	defer os.RemoveAll(dir)
 	k, err := keyfile.Open(dir)
 	if err != nil {
 		panic(err)

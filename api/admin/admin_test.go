@@ -392,7 +392,7 @@ func TestBadRequestsGetOneLineOfJSON(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer resp.Body.Close() //nolint:errcheck // read whole
+			defer resp.Body.Close()
 			text := string(must(io.ReadAll(resp.Body)))
 			if resp.StatusCode != http.StatusBadRequest || !strings.HasPrefix(text, `{"error":"bad request`) || strings.Count(text, "\n") != 1 {
 				t.Errorf("got %d %s", resp.StatusCode, text)

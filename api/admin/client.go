@@ -140,7 +140,7 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	if resp.StatusCode == http.StatusOK {
 		return resp.Body, nil
 	}
-	defer resp.Body.Close() //nolint:errcheck // all of use was read
+	defer resp.Body.Close()
 	var f failure
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&f); err != nil || f.Error == "" {
 		f.Error = "the server answered " + resp.Status
@@ -153,7 +153,7 @@ func one[T any](ctx context.Context, c *Client, method, path string, query url.V
 	if err != nil {
 		return v, err
 	}
-	defer content.Close() //nolint:errcheck // all of use was read
+	defer content.Close()
 	if err := json.NewDecoder(content).Decode(&v); err != nil {
 		return v, fmt.Errorf("read the server's answer: %w", err)
 	}
@@ -169,7 +169,7 @@ func many[T any](ctx context.Context, c *Client, path string, query url.Values) 
 			yield(none, err)
 			return
 		}
-		defer content.Close() //nolint:errcheck // all of use was read
+		defer content.Close()
 		dec := json.NewDecoder(content)
 		for {
 			var v T

@@ -132,13 +132,13 @@ func (s *Server) showMessage(r *http.Request) (any, error) {
 }
 
 // change makes the handler of a command that alters entries.
-func (s *Server) change(did string, do func(context.Context, queue.Filter) (int, error)) handler {
+func (s *Server) change(what string, do func(context.Context, queue.Filter) (int, error)) handler {
 	return func(r *http.Request) (any, error) {
 		sel, err := read[Selection](r)
 		if err != nil {
 			return nil, err
 		}
-		return s.changeAll(r.Context(), did, sel, do)
+		return s.changeAll(r.Context(), what, sel, do)
 	}
 }
 
@@ -151,12 +151,12 @@ func (s *Server) cancel(r *http.Request) (any, error) {
 	if sel.Bounce {
 		events = s.o.Cancelled
 	}
-	return s.changeAll(r.Context(), "queue cancelled", sel, func(ctx context.Context, f queue.Filter) (int, error) {
+	return s.changeAll(r.Context(), Cancel, sel, func(ctx context.Context, f queue.Filter) (int, error) {
 		return s.o.Queue.Cancel(ctx, f, events)
 	})
 }
 
-func (s *Server) changeAll(ctx context.Context, did string, sel Selection, do func(context.Context, queue.Filter) (int, error)) (any, error) {
+func (s *Server) changeAll(ctx context.Context, what string, sel Selection, do func(context.Context, queue.Filter) (int, error)) (any, error) {
 	one, some := sel.ID != "", sel.Account != "" || sel.Domain != ""
 	if one && (some || sel.All) || some && sel.All || !one && !some && !sel.All {
 		return nil, fmt.Errorf("%w: name an id, or an account or domain, or all", errRequest)
@@ -177,7 +177,7 @@ func (s *Server) changeAll(ctx context.Context, did string, sel Selection, do fu
 	}
 	n, err := do(ctx, f)
 	if n > 0 {
-		s.o.Log.Info(did, "id", sel.ID, "account", sel.Account, "domain", sel.Domain, "to", n)
+		s.o.Log.Info("queue changed by operator", "text", what, "id", sel.ID, "account", f.Account, "domain", f.Domain, "to", n)
 	}
 	if err != nil {
 		return nil, err

@@ -84,9 +84,9 @@ func New(o Options) *Server {
 		"GET /v1/host/records":       s.hostRecords,
 		"GET /v1/queue":              s.listQueue,
 		"GET /v1/queue/message":      s.showMessage,
-		"POST /v1/queue/hold":        s.change("queue held", o.Queue.Hold),
-		"POST /v1/queue/release":     s.change("queue released", o.Queue.ReleaseHold),
-		"POST /v1/queue/retry":       s.change("queue retried", o.Queue.Retry),
+		"POST /v1/queue/hold":        s.change(Hold, o.Queue.Hold),
+		"POST /v1/queue/release":     s.change(Release, o.Queue.ReleaseHold),
+		"POST /v1/queue/retry":       s.change(Retry, o.Queue.Retry),
 		"POST /v1/queue/cancel":      s.cancel,
 	} {
 		s.mux.Handle(pattern, s.answer(h))

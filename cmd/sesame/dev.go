@@ -27,7 +27,7 @@ func devCommand() *cobra.Command {
 		Use:   "dev",
 		Short: "Run a server for a developer's machine, without configuration; mail is captured",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			ready(cmd.OutOrStdout(), "sesame dev: starting")
 			o.Log = newLog(cmd.ErrOrStderr(), config.Default("localhost").Log)
 			o.Version = version()
@@ -43,7 +43,7 @@ func devCommand() *cobra.Command {
 				return err
 			}
 			return run(cmd.Context(), d.Daemon)
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&o.Host, "listen", "127.0.0.1", "address to listen on")
 	cmd.Flags().IntVar(&o.PortOffset, "port-offset", 0, "added to every port, so that two can run at once")
@@ -61,7 +61,7 @@ func inboxCommand(state *string) *cobra.Command {
 		Use:   "inbox",
 		Short: "List the mail that sesame dev captured, newest first",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			dir, err := stateDir(*state)
 			if err != nil {
 				return err
@@ -80,13 +80,13 @@ func inboxCommand(state *string) *cobra.Command {
 					continue
 				}
 				ready(out, "%s  %s -> %s  %d octets\n    %s\n    Subject: %s", m.Time.Local().Format(time.DateTime), m.From.Path(), m.To, m.Size,
-					m.File, m.Subject)
+					m.File, printable(m.Subject, false))
 			}
 			if len(mails) == 0 && !asJSON {
 				ready(out, "nothing captured yet")
 			}
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
 	return cmd

@@ -1,28 +1,39 @@
-// Command sesame is the server and its operator's commands.
+// Command sesame is the one program: the server, the server for a developer's
+// machine, and the operator's commands, which talk to a running server over its
+// admin socket. It parses, connects and prints, and holds no logic.
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
-	"runtime/debug"
-
-	"github.com/spf13/cobra"
 )
 
-func main() {
-	root := &cobra.Command{Use: "sesame", SilenceUsage: true, SilenceErrors: true}
-	var file string
-	root.PersistentFlags().StringVar(&file, "config", os.Getenv("SESAME_CONFIG"), "configuration file")
-	root.AddCommand(serveCommand(&file), devCommand())
-	if err := root.Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "sesame:", err)
-		os.Exit(1)
-	}
-}
+// Exit codes.
+const (
+	exitDone    = 0
+	exitRefused = 1 // refused, not found or failed
+	exitUsage   = 2
+)
 
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
+func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// execute runs one command and gives the exit code.
+func execute(args []string, out, errOut io.Writer) int {
+	root := newRoot(&app{out: out})
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	cmd, err := root.ExecuteContextC(context.Background())
+	if err == nil {
+		return exitDone
 	}
-	return "unknown"
+	fmt.Fprintf(errOut, "sesame: %s\n", printable(err.Error(), true))
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		return exitRefused
+	}
+	fmt.Fprintf(errOut, "Run '%s --help' for usage.\n", cmd.CommandPath())
+	return exitUsage
 }

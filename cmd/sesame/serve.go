@@ -17,13 +17,13 @@ import (
 
 // serveCommand runs the server until SIGTERM or SIGINT; SIGHUP reads the
 // certificate again.
-func serveCommand(file *string) *cobra.Command {
+func serveCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load(*file)
+		Args:  a.needsFile,
+		RunE: does(func(cmd *cobra.Command, _ []string) error {
+			cfg, err := config.Load(a.configFile())
 			if err != nil {
 				return err
 			}
@@ -36,7 +36,7 @@ func serveCommand(file *string) *cobra.Command {
 				return err
 			}
 			return run(cmd.Context(), d)
-		},
+		}),
 	}
 }
 

@@ -56,7 +56,7 @@ func read(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open key file: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // nothing was written
+	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("open key file: %w", err)
@@ -102,7 +102,7 @@ func create(dir, path string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name()) //nolint:errcheck // linked by then, or of no use
+	defer os.Remove(file.Name())
 	_, err = file.WriteString(prefix + base64.StdEncoding.EncodeToString(secret[:]) + "\n")
 	if err == nil {
 		err = file.Sync()

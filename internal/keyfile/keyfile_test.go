@@ -186,7 +186,7 @@ func ExampleFile_Seal() {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	defer os.RemoveAll(dir)
 	f, err := keyfile.Open(dir)
 	if err != nil {
 		panic(err)

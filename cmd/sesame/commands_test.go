@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/accounttest"
+	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/api/admin"
+	"github.com/sesame-mta/sesame/auth/sigv4"
+	"github.com/sesame-mta/sesame/config"
+	"github.com/sesame-mta/sesame/internal/keyfile"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+	"github.com/sesame-mta/sesame/queue/queuetest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"sesame": main})
+}
+
+// TestCommands runs the commands as programs of their own against the admin
+// socket of a server that has a queue and no network.
+func TestCommands(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/commands",
+		RequireExplicitExec: true,
+		Setup:               serve,
+		Condition: func(cond string) (bool, error) {
+			if cond != "system-server" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return exists(config.Default("localhost").Listen.Admin), nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
+	})
+}
+
+// exits runs sesame and checks its exit code: exits CODE ARGUMENTS.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: exits CODE ARGUMENTS")
+	}
+	err := ts.Exec("sesame", args[1:]...)
+	code := 0
+	if exit := (interface{ ExitCode() int })(nil); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("sesame: %v", err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// serve starts a server at $WORK/admin.sock with two messages in the queue, one
+// of which was tried: $TRIED and $NEW.
+func serve(env *testscript.Env) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	env.Defer(cancel)
+	work := env.WorkDir
+	k, err := keyfile.Open(work)
+	if err != nil {
+		return err
+	}
+	dir, spool := &accounttest.Directory{}, &queuetest.Spool{}
+	books, err := account.Open(ctx, account.Options{
+		Directory: dir, Keys: k, Derive: func(secret string) string { return sigv4.SMTPPassword(secret, "local-1") },
+	})
+	if err != nil {
+		return err
+	}
+	identities, err := identity.Open(ctx, identity.Options{Directory: dir, Keys: k, Host: "mx1.example.com"})
+	if err != nil {
+		return err
+	}
+	q := queue.New(queue.Options{Spool: spool})
+	if err := fill(ctx, env, q, spool); err != nil {
+		return err
+	}
+	l, err := admin.Listen(ctx, filepath.Join(work, "admin.sock"))
+	if err != nil {
+		return err
+	}
+	server := admin.New(admin.Options{
+		Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Queue: q, Spool: spool,
+	})
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ctx, l) }()
+	env.Defer(func() {
+		cancel()
+		if err := <-done; err != nil {
+			env.T().Log(err)
+		}
+	})
+	toml := filepath.Join(work, "sesame.toml")
+	env.Setenv("SESAME_CONFIG", toml)
+	return os.WriteFile(toml, []byte("hostname = \"mx1.example.com\"\n[listen]\nadmin = \"admin.sock\"\n"), 0o600)
+}
+
+func fill(ctx context.Context, env *testscript.Env, q *queue.Queue, spool *queuetest.Spool) error {
+	minter, err := mail.NewMinter(make([]byte, 16), 0, 1)
+	if err != nil {
+		return err
+	}
+	from, err := mail.ParseReversePath("shop@example.com")
+	if err != nil {
+		return err
+	}
+	later := time.Now().Add(time.Hour)
+	for _, m := range []struct {
+		name string
+		from mail.ReversePath
+		to   []string
+	}{
+		{"TRIED", from, []string{"a@example.org", "b@example.net"}},
+		{"NEW", mail.ReversePath{}, []string{"c@example.org"}},
+	} {
+		id := minter.New(time.Now())
+		env.Setenv(m.name, id.String())
+		msg := queue.Message{ID: id, Account: account.DefaultID, From: m.from, Accepted: time.Now(), Size: 5, HeaderSize: 5}
+		for _, s := range m.to {
+			to, err := mail.ParseForwardPath(s)
+			if err != nil {
+				return err
+			}
+			msg.To = append(msg.To, to)
+		}
+		if _, err := q.Append(ctx, queue.Submission{Message: msg, Content: queuetest.NewDraft("a: b\n"), Due: later, MaxAge: time.Hour}); err != nil {
+			return err
+		}
+		if m.name == "TRIED" {
+			// What a remote host said may be made to harm a terminal.
+			err := spool.Commit(ctx, queue.Settlement{ID: id, Entries: []queue.Settled{{
+				N: 0, Result: mail.Deferred, Due: later, Attempts: 1, LastHost: "mx.example.org",
+				Last: mail.Reply{Code: 452, Status: mail.Status{Class: 4, Subject: 2, Detail: 2}, Text: "mailbox \x1b[31mfull"},
+			}}})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

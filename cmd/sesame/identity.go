@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/api/admin"
+)
+
+func newIdentity(a *app) *cobra.Command {
+	return group("identity", "Say which domains and addresses accounts may send as",
+		newIdentityAdd(a), newIdentityList(a), newIdentityRemove(a), newIdentityRecords(a))
+}
+
+func newIdentityAdd(a *app) *cobra.Command {
+	var (
+		owner  string
+		o      identity.AddOptions
+		noDKIM bool
+	)
+	cmd := a.printing(&cobra.Command{
+		Use:   "add DOMAIN|ADDRESS",
+		Short: "Add a domain or an address, make its DKIM keys and print the DNS records to publish",
+		Long: "Add a domain or an address that an account may send as. For a domain a DKIM key is made,\n" +
+			"and the DNS records to publish are printed. It counts once it is verified; with --verified\n" +
+			"it is so by your word, also when it was added before. An account that does not exist is made.",
+		Args: cobra.ExactArgs(1),
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			o.DKIM = !noDKIM
+			i, err := client.AddIdentity(cmd.Context(), owner, args[0], o)
+			if err != nil {
+				return err
+			}
+			rows := []row{{"identity", i.Identity}, {"account", marked(i.Account, i.AccountMade)}, {"status", i.Status}}
+			if len(i.Records) > 0 {
+				rows = append(rows, row{}, row{"Publish:"})
+			}
+			for _, r := range i.Records {
+				rows = append(rows, row{r.Name, r.Type, r.Value})
+			}
+			return a.object(i, rows...)
+		}),
+	})
+	f := cmd.Flags()
+	f.StringVar(&owner, "account", account.DefaultName, "the account's `name`")
+	f.BoolVar(&o.Verified, "verified", false, "take it as verified")
+	f.BoolVar(&noDKIM, "no-dkim", false, "make no DKIM key")
+	f.BoolVar(&o.Ed25519, "ed25519", false, "make an Ed25519 key beside the RSA key")
+	cmd.MarkFlagsMutuallyExclusive("no-dkim", "ed25519")
+	return cmd
+}
+
+func newIdentityList(a *app) *cobra.Command {
+	var owner string
+	cmd := a.printing(&cobra.Command{
+		Use: "list", Short: "List identities", Args: cobra.NoArgs,
+		RunE: does(func(cmd *cobra.Command, _ []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			return table(a, client.Identities(cmd.Context(), owner), row{"IDENTITY", "ACCOUNT", "STATUS", "CREATED"},
+				func(i admin.Identity) row {
+					return row{i.Identity, i.Account, i.Status, instant(i.Created)}
+				})
+		}),
+	})
+	cmd.Flags().StringVar(&owner, "account", "", "only of the account with this `name`")
+	return cmd
+}
+
+func newIdentityRemove(a *app) *cobra.Command {
+	var owner string
+	cmd := a.printing(&cobra.Command{
+		Use: "remove DOMAIN|ADDRESS", Short: "Remove an identity and its keys", Args: cobra.ExactArgs(1),
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			i, err := client.RemoveIdentity(cmd.Context(), owner, args[0])
+			if err != nil {
+				return err
+			}
+			return a.object(i, row{i.Identity + " of " + i.Account + " is removed."})
+		}),
+	})
+	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
+	return cmd
+}
+
+func newIdentityRecords(a *app) *cobra.Command {
+	var (
+		owner string
+		host  bool
+	)
+	cmd := a.printing(&cobra.Command{
+		Use:   "records DOMAIN|ADDRESS|--host",
+		Short: "Print the DNS records to publish for an identity, or for the server itself",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if (len(args) == 1) == host {
+				return errors.New("name one identity, or --host")
+			}
+			return cobra.MaximumNArgs(1)(cmd, args)
+		},
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			records := client.HostRecords(cmd.Context())
+			if !host {
+				records = client.Records(cmd.Context(), owner, args[0])
+			}
+			return table(a, records, row{"NAME", "TYPE", "VALUE"}, func(r identity.Record) row {
+				return row{r.Name, r.Type, r.Value}
+			})
+		}),
+	})
+	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
+	cmd.Flags().BoolVar(&host, "host", false, "those of the server itself")
+	return cmd
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sesame-mta/sesame/api/admin"
+)
+
+func newQueue(a *app) *cobra.Command {
+	return group("queue", "See and change what waits to be delivered",
+		newQueueList(a),
+		newQueueShow(a),
+		newQueueChange(a, admin.Hold, "Keep recipients back until they are released"),
+		newQueueChange(a, admin.Release, "Let held recipients go"),
+		newQueueChange(a, admin.Retry, "Try queued recipients now"),
+		newQueueChange(a, admin.Cancel, "Give recipients up"))
+}
+
+func newQueueList(a *app) *cobra.Command {
+	var owner, domain, state string
+	cmd := a.printing(&cobra.Command{
+		Use: "list", Short: "List the recipients that wait", Args: cobra.NoArgs,
+		RunE: does(func(cmd *cobra.Command, _ []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			return table(a, client.Queue(cmd.Context(), owner, domain, state), row{"ID", "ACCOUNT", "FROM", "TO", "STATE", "ATTEMPTS", "NEXT", "LAST REPLY"},
+				func(e admin.Entry) row {
+					return row{e.ID, e.Account, null(e.From), e.To, e.State, strconv.Itoa(e.Attempts), instant(e.Next), e.LastReply}
+				})
+		}),
+	})
+	f := cmd.Flags()
+	f.StringVar(&owner, "account", "", "only of the account with this `name`")
+	f.StringVar(&domain, "domain", "", "only for this `domain`")
+	f.StringVar(&state, "state", "", "only in this `state`: queued or held")
+	return cmd
+}
+
+func newQueueShow(a *app) *cobra.Command {
+	return a.printing(&cobra.Command{
+		Use: "show ID", Short: "Show a message and its recipients that wait", Args: cobra.ExactArgs(1),
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			m, err := client.Message(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			rows := []row{
+				{"id", m.ID}, {"account", m.Account}, {"from", null(m.From)}, {"accepted", instant(m.Accepted)},
+				{"size", strconv.FormatInt(m.Size, 10)}, {"message-id", m.MessageID},
+			}
+			for _, r := range m.Recipients {
+				rows = append(rows, row{},
+					row{"to", r.To}, row{"state", r.State}, row{"attempts", strconv.Itoa(r.Attempts)},
+					row{"next", instant(r.Next)}, row{"expires", instant(r.Expires)},
+					row{"last reply", r.LastReply}, row{"last host", r.LastHost})
+			}
+			return a.object(m, rows...)
+		}),
+	})
+}
+
+func newQueueChange(a *app, what, short string) *cobra.Command {
+	var sel admin.Selection
+	cmd := a.printing(&cobra.Command{
+		Use:   what + " ID|--account NAME|--domain DOMAIN|--all",
+		Short: short,
+		Args: func(_ *cobra.Command, args []string) error {
+			ways := len(args)
+			if sel.Account != "" || sel.Domain != "" {
+				ways++
+			}
+			if sel.All {
+				ways++
+			}
+			if ways != 1 {
+				return errors.New("name one ID, or --account and --domain, or --all")
+			}
+			return nil
+		},
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				sel.ID = args[0]
+			}
+			changed, err := client.Change(cmd.Context(), what, sel)
+			if err != nil {
+				return err
+			}
+			return a.object(changed, row{fmt.Sprintf("%s: %d recipients", what, changed.Recipients)})
+		}),
+	})
+	f := cmd.Flags()
+	f.StringVar(&sel.Account, "account", "", "all of the account with this `name`")
+	f.StringVar(&sel.Domain, "domain", "", "all for this `domain`")
+	f.BoolVar(&sel.All, "all", false, "all in the queue")
+	if what == admin.Cancel {
+		f.BoolVar(&sel.Bounce, "bounce", false, "tell the sender with a DSN")
+	}
+	return cmd
+}
