@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -100,6 +101,9 @@ func New(o Options) *Dispatcher {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	// Due times lie no further ahead than the longest pause; with a day more no
+	// jitter and no small jump of the clock makes a mistake of one.
+	o.Queue.Extend(slices.Max(o.Retry) + 24*time.Hour)
 	return &Dispatcher{
 		o:       o,
 		log:     o.Log,

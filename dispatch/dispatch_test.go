@@ -419,6 +419,22 @@ func TestRetriesFollowTheScheduleUntilTheMessageExpires(t *testing.T) {
 	})
 }
 
+func TestLongPausesAreMeant(t *testing.T) {
+	world(t, func(t *testing.T, r *rig) {
+		r.options.Retry = []time.Duration{72 * time.Hour}
+		r.carry = func(_ context.Context, _ *route.Route, j *delivery.Job) []mail.Outcome {
+			return all(j, refused(451, 3, 2, "Not now"))
+		}
+		r.begin()
+		r.send("bob@example.org")
+		time.Sleep(60 * time.Hour)
+		synctest.Wait()
+		if n := r.attempts(); n != 1 {
+			t.Errorf("%d attempts in 60 hours, want 1", n)
+		}
+	})
+}
+
 func TestSiteThatIsDownIsProbedAndItsExpiredMailGivenUp(t *testing.T) {
 	world(t, func(t *testing.T, r *rig) {
 		var down atomic.Bool

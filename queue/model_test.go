@@ -58,7 +58,7 @@ func (g *ledger) end(e queue.Entry, final bool) {
 // operator loose on a queue with windows so small that everything is paged,
 // pushed out and raced for.
 func TestEveryEntryIsDeliveredOnceByManyWorkers(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			bubble(t, func(t *testing.T) { storm(t, seed) })
 		})

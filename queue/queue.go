@@ -25,8 +25,8 @@ type Options struct {
 	// host takes in one transaction (RFC 5321 section 4.5.3.1.8).
 	Recipients int
 	// Horizon is how far ahead a due time may lie. What lies beyond it was
-	// written under a clock that was wrong, and is due. 28 hours unless given;
-	// it must exceed the longest pause between attempts.
+	// written under a clock that was wrong, and is due. 28 hours unless given,
+	// or more where Extend asks for it.
 	Horizon time.Duration
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
@@ -143,6 +143,10 @@ func (q *Queue) guardClock() {
 // Now gives the queue's time: the wall clock at the start of the run plus the
 // time since. Due and expiry times must be reckoned from it.
 func (q *Queue) Now() time.Time { return q.clock.Now() }
+
+// Extend makes the horizon at least d. It is for those who set due times, before
+// Run: what they mean to be far ahead must not be taken for a mistake.
+func (q *Queue) Extend(d time.Duration) { q.horizon = max(q.horizon, d) }
 
 // Expired reports whether an entry is to be given up if an attempt fails now.
 func (q *Queue) Expired(e Entry) bool {
