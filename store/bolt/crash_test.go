@@ -130,10 +130,12 @@ func worker(s *bolt.Spool, minter *mail.Minter, w int, say func(string, mail.ID)
 			if err != nil {
 				return err
 			}
+			var seqs []uint64
 			for _, r := range records {
-				if err := s.Ack(ctx, "c", r.Seq); err != nil {
-					return err
-				}
+				seqs = append(seqs, r.Seq)
+			}
+			if err := s.Ack(ctx, "c", seqs...); err != nil {
+				return err
 			}
 		}
 	}
