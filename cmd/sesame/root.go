@@ -28,6 +28,7 @@ func newRoot(a *app) *cobra.Command {
 		newCredential(a),
 		newIdentity(a),
 		newQueue(a),
+		newCheck(a),
 		newStatus(a),
 		newCheckConfig(a),
 		newVersion(a),
