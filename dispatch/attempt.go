@@ -88,6 +88,7 @@ func (d *Dispatcher) attempt(ctx context.Context, r *route.Route, lease *queue.L
 		To:         make([]mail.ForwardPath, n),
 		EightBit:   m.EightBit,
 		RequireTLS: m.RequireTLS,
+		Pool:       m.Pool,
 		Header:     header,
 		Content:    content,
 		BodyAt:     m.HeaderSize,

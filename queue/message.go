@@ -27,11 +27,20 @@ type Message struct {
 	Keys []string
 	// RequireTLS: never send in clear text.
 	RequireTLS bool
+	// Pool names the egress sources to send from; empty is the default pool.
+	Pool string
+	// ConfigSet is the name of the configuration set it was accepted under, and
+	// Tags its message tags (spec section 3.1); both are for events.
+	ConfigSet string
+	Tags      []Tag
 	// MessageID is the Message-ID field as it leaves, for the log and the trace.
 	MessageID string
 	// Notice: a DSN of ours. It is never answered with another.
 	Notice bool
 }
+
+// Tag is a message tag: a name and a value of the sender's choice.
+type Tag struct{ Name, Value string }
 
 // State is where an entry stands. A final entry does not exist any more.
 type State int

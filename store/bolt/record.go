@@ -34,6 +34,9 @@ type messageRecord struct {
 	Notice      bool     `cbor:"13,keyasint,omitempty"`
 	ContentSize int64    `cbor:"14,keyasint,omitempty"`
 	ContentFile string   `cbor:"15,keyasint,omitempty"` // empty: it follows the record
+	Pool        string   `cbor:"16,keyasint,omitempty"`
+	ConfigSet   string   `cbor:"17,keyasint,omitempty"`
+	Tags        []string `cbor:"18,keyasint,omitempty"` // name, value, ...
 }
 
 // encodeMessage gives version, length of the CBOR, the CBOR, and small content.
@@ -43,6 +46,10 @@ func encodeMessage(m *queue.Message, file string, size int64, small []byte) ([]b
 		Accepted: millis(m.Accepted), Size: m.Size, HeaderSize: m.HeaderSize,
 		Prefix: m.Edit.Prefix, EightBit: m.EightBit, Keys: m.Keys, RequireTLS: m.RequireTLS,
 		MessageID: m.MessageID, Notice: m.Notice, ContentSize: size, ContentFile: file,
+		Pool: m.Pool, ConfigSet: m.ConfigSet,
+	}
+	for _, t := range m.Tags {
+		r.Tags = append(r.Tags, t.Name, t.Value)
 	}
 	for i, to := range m.To {
 		r.To[i] = to.String()
@@ -91,16 +98,20 @@ func decodeMessage(id mail.ID, v []byte) (*queue.Message, error) {
 		Accepted: fromMillis(r.Accepted), Size: r.Size, HeaderSize: r.HeaderSize,
 		Edit: message.Edit{Prefix: r.Prefix}, EightBit: r.EightBit, Keys: r.Keys,
 		RequireTLS: r.RequireTLS, MessageID: r.MessageID, Notice: r.Notice,
+		Pool: r.Pool, ConfigSet: r.ConfigSet,
 	}
 	err = m.From.UnmarshalText([]byte(r.From))
 	for i := 0; i < len(r.To) && err == nil; i++ {
 		err = m.To[i].UnmarshalText([]byte(r.To[i]))
 	}
-	if err != nil || len(r.Drop)%2 != 0 {
+	if err != nil || len(r.Drop)%2 != 0 || len(r.Tags)%2 != 0 {
 		return nil, fmt.Errorf("message %s: %w", id, errRecord)
 	}
 	for i := 0; i < len(r.Drop); i += 2 {
 		m.Edit.Drop = append(m.Edit.Drop, message.Span{Off: r.Drop[i], Len: r.Drop[i+1]})
+	}
+	for i := 0; i < len(r.Tags); i += 2 {
+		m.Tags = append(m.Tags, queue.Tag{Name: r.Tags[i], Value: r.Tags[i+1]})
 	}
 	return m, nil
 }
