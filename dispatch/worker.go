@@ -77,7 +77,7 @@ func (d *Dispatcher) pump(s *site) {
 }
 
 // leave ends a worker and gives its place to the site that has waited longest.
-// The lock is held.
+// Work that came since the worker last looked begins another. The lock is held.
 func (d *Dispatcher) leave(s *site) {
 	d.count(s, -1)
 	d.free++
@@ -102,10 +102,8 @@ func (d *Dispatcher) work(stop, attempts context.Context, s *site) {
 	for {
 		lease := d.o.Queue.Take(stop, s.name)
 		if lease == nil {
-			if d.idle(s) {
-				return
-			}
-			continue
+			d.idle(s)
+			return
 		}
 		d.Ready(s.name) // there may be more, for another worker
 		d.try(attempts, s, lease)
@@ -115,18 +113,11 @@ func (d *Dispatcher) work(stop, attempts context.Context, s *site) {
 	}
 }
 
-// idle ends a worker that found nothing, unless work came in the meantime.
-func (d *Dispatcher) idle(s *site) bool {
+// idle ends a worker that found nothing.
+func (d *Dispatcher) idle(s *site) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if s.poked && d.start != nil {
-		if slots, _ := d.allow(s); s.workers <= slots {
-			s.poked = false
-			return false
-		}
-	}
 	d.leave(s)
-	return true
 }
 
 // yield ends a worker after an attempt when the site is to have fewer, or when
