@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -58,7 +59,13 @@ func (d *Directory) Put(_ context.Context, r account.Record) (account.Record, er
 	switch {
 	case d.err != nil:
 		return account.Record{}, d.err
+	case r.Kind == 0 || r.Account == "" || r.Name == "":
+		return account.Record{}, errors.New("a record needs kind, account and name")
 	case found != (r.Version != 0), found && d.records[i].Version != r.Version:
+		return account.Record{}, account.ErrConflict
+	case r.Kind == account.KindCredential && slices.ContainsFunc(d.records, func(o account.Record) bool {
+		return o.Kind == r.Kind && o.Name == r.Name && o.Account != r.Account // unique over all accounts
+	}):
 		return account.Record{}, account.ErrConflict
 	}
 	d.version++

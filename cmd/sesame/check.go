@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -13,14 +14,17 @@ import (
 func newCheck(a *app) *cobra.Command {
 	var dir string
 	cmd := a.printing(&cobra.Command{
-		Use: "check", Short: "Prove the invariants of a stopped server's spool", Args: cobra.NoArgs,
+		Use: "check", Short: "Prove the invariants of a stopped server's spool",
 		Long: "Check walks the data directory of a stopped server and says what is wrong with it, one line each.\n" +
 			"The directory is that of --data-dir, else the one that the configuration file names.",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if dir == "" && a.configFile() == "" {
+				return errors.New("name a directory with --data-dir, or a file with --config")
+			}
+			return cobra.NoArgs(cmd, args)
+		},
 		RunE: does(func(*cobra.Command, []string) error {
 			if dir == "" {
-				if a.configFile() == "" {
-					return fmt.Errorf("name a directory with --data-dir, or a file with --config")
-				}
 				c, err := config.Load(a.configFile())
 				if err != nil {
 					return err

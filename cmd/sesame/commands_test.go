@@ -21,6 +21,7 @@ import (
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 	"github.com/sesame-mta/sesame/queue/queuetest"
+	"github.com/sesame-mta/sesame/store/bolt"
 )
 
 func TestMain(m *testing.M) {
@@ -40,7 +41,7 @@ func TestCommands(t *testing.T) {
 			}
 			return exists(config.Default("localhost").Listen.Admin), nil
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "spool": spool},
 	})
 }
 
@@ -61,6 +62,18 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// spool makes the data of a server that was started and stopped: spool DIR.
+func spool(ts *testscript.TestScript, _ bool, args []string) {
+	o := bolt.Options{Dir: ts.MkAbs(args[0])}
+	s, err := bolt.Open(o)
+	ts.Check(err)
+	ts.Check(s.Close())
+	b, err := bolt.OpenBooks(o)
+	ts.Check(err)
+	ts.Check(b.Close())
+	ts.Check(os.MkdirAll(filepath.Join(o.Dir, "content"), 0o700))
+}
+
 // serve starts a server at $WORK/admin.sock with two messages in the queue, one
 // of which was tried: $TRIED and $NEW.
 func serve(env *testscript.Env) error {
@@ -71,7 +84,7 @@ func serve(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	dir, spool := &accounttest.Directory{}, &queuetest.Spool{}
+	dir, waiting := &accounttest.Directory{}, &queuetest.Spool{}
 	books, err := account.Open(ctx, account.Options{
 		Directory: dir, Keys: k, Derive: func(secret string) string { return sigv4.SMTPPassword(secret, "local-1") },
 	})
@@ -82,8 +95,8 @@ func serve(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	q := queue.New(queue.Options{Spool: spool})
-	if err := fill(ctx, env, q, spool); err != nil {
+	q := queue.New(queue.Options{Spool: waiting})
+	if err := fill(ctx, env, q, waiting); err != nil {
 		return err
 	}
 	l, err := admin.Listen(ctx, filepath.Join(work, "admin.sock"))
@@ -91,7 +104,7 @@ func serve(env *testscript.Env) error {
 		return err
 	}
 	server := admin.New(admin.Options{
-		Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Queue: q, Spool: spool,
+		Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Queue: q, Spool: waiting,
 	})
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, l) }()
@@ -103,10 +116,10 @@ func serve(env *testscript.Env) error {
 	})
 	toml := filepath.Join(work, "sesame.toml")
 	env.Setenv("SESAME_CONFIG", toml)
-	return os.WriteFile(toml, []byte("hostname = \"mx1.example.com\"\n[listen]\nadmin = \"admin.sock\"\n"), 0o600)
+	return os.WriteFile(toml, []byte("hostname = \"mx1.example.com\"\ndata_dir = \"data\"\n[listen]\nadmin = \"admin.sock\"\n"), 0o600)
 }
 
-func fill(ctx context.Context, env *testscript.Env, q *queue.Queue, spool *queuetest.Spool) error {
+func fill(ctx context.Context, env *testscript.Env, q *queue.Queue, waiting *queuetest.Spool) error {
 	minter, err := mail.NewMinter(make([]byte, 16), 0, 1)
 	if err != nil {
 		return err
@@ -139,7 +152,7 @@ func fill(ctx context.Context, env *testscript.Env, q *queue.Queue, spool *queue
 		}
 		if m.name == "TRIED" {
 			// What a remote host said may be made to harm a terminal.
-			err := spool.Commit(ctx, queue.Settlement{ID: id, Entries: []queue.Settled{{
+			err := waiting.Commit(ctx, queue.Settlement{ID: id, Entries: []queue.Settled{{
 				N: 0, Result: mail.Deferred, Due: later, Attempts: 1, LastHost: "mx.example.org",
 				Last: mail.Reply{Code: 452, Status: mail.Status{Class: 4, Subject: 2, Detail: 2}, Text: "mailbox \x1b[31mfull"},
 			}}})
