@@ -44,6 +44,7 @@ type Sink struct {
 	o    Options
 	l    net.Listener
 	wg   sync.WaitGroup
+	deny atomic.Int64 // Options.Defer, which Defer changes
 	last atomic.Int64 // time of the last delivery, in nanoseconds since 1970
 
 	mu    sync.Mutex
@@ -60,6 +61,7 @@ func Listen(addr string, o Options) (*Sink, error) {
 		return nil, err
 	}
 	s := &Sink{o: o, l: l, conns: map[net.Conn]struct{}{}, seen: map[string]int{}}
+	s.Defer(o.Defer)
 	s.wg.Add(1)
 	go s.accept()
 	return s, nil
@@ -67,6 +69,9 @@ func Listen(addr string, o Options) (*Sink, error) {
 
 // Addr is where the sink listens.
 func (s *Sink) Addr() string { return s.l.Addr().String() }
+
+// Defer changes Options.Defer from now on.
+func (s *Sink) Defer(percent int) { s.deny.Store(int64(percent)) }
 
 // Close ends all sessions and waits for them.
 func (s *Sink) Close() error {
@@ -360,7 +365,7 @@ func (ss *session) settle() {
 	if s.o.Latency > 0 {
 		time.Sleep(s.o.Latency)
 	}
-	if s.o.Defer > 0 && rand.IntN(100) < s.o.Defer {
+	if n := s.deny.Load(); n > 0 && rand.Int64N(100) < n {
 		s.deferred.Add(1)
 		ss.say("451 4.3.0 Try again later")
 		return

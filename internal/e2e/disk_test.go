@@ -36,9 +36,13 @@ func TestDiskFull(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	// Nobody listens at first, so that messages stay in the queue.
-	port := freePort(t)
-	s := newSesame(t, settings{data: data, port: port, listen: `trusted_networks = ["127.0.0.0/8"]`})
+	// At first all is deferred, so that it stays in the queue.
+	sk, err := sink.Listen("127.0.0.1:0", sink.Options{Pipelining: true, Chunking: true, Defer: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sk.Close()
+	s := newSesame(t, settings{data: data, port: portOf(t, sk.Addr()), listen: `trusted_networks = ["127.0.0.0/8"]`})
 	s.verify("example.com")
 
 	o := load.Options{Addr: s.addr, Connections: 4, Messages: 200, Run: "before", Pipelining: true}
@@ -54,11 +58,7 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("on a full disk: %v, want 452 4.3.1", err)
 	}
 
-	sk, err := sink.Listen("127.0.0.1:"+port, sink.Options{Pipelining: true, Chunking: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sk.Close()
+	sk.Defer(0)
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	if err := sk.WaitFor(ctx, before.Accepted); err != nil {
