@@ -88,10 +88,10 @@ func TestOnlyDotsAreStuffed(t *testing.T) {
 	}
 }
 
-func TestBareLineEndsNeverLeave(t *testing.T) {
+func TestBareLineEndsAndNULsNeverLeave(t *testing.T) {
 	far := strings.Repeat("x", 100_000) + "\r\n"
 	for _, body := range []string{
-		"a\nb\r\n", "a\rb\r\n", "a\r\r\nb\r\n", "a\r\n\nb\r\n", "\n", "a\r", "a\n.\r\n", "a\r\n.\rb\r\n",
+		"a\nb\r\n", "a\rb\r\n", "a\r\r\nb\r\n", "a\r\n\nb\r\n", "\n", "a\r", "a\n.\r\n", "a\r\n.\rb\r\n", "a\x00b\r\n",
 		far + "a\nb\r\n", far + "a\rb\r\n", far + "\r", strings.Repeat("x", 32<<10-1) + "\rx" + far,
 	} {
 		for _, way := range ways {

@@ -59,7 +59,7 @@ type Answer struct {
 }
 
 var (
-	errBareEnd = errors.New("content has a bare CR or LF")
+	errUnclean = errors.New("content has a bare CR, a bare LF or a NUL")
 	errShort   = errors.New("content is shorter than its size")
 )
 
@@ -162,8 +162,8 @@ func readFull(r io.ReaderAt, p []byte, at int64) error {
 
 var crlf = []byte("\r\n")
 
-// lineCheck finds bare CR and bare LF. They never leave the house, since hosts
-// differ on whether they end a line (RFC 5321 section 2.3.8).
+// lineCheck finds bare CR, bare LF and NUL. They never leave the house, since
+// hosts differ on whether they end a line (RFC 5321 section 2.3.8), or a text.
 type lineCheck struct{ cr bool }
 
 func (l *lineCheck) add(p []byte) error {
@@ -172,7 +172,7 @@ func (l *lineCheck) add(p []byte) error {
 	}
 	if l.cr {
 		if p[0] != '\n' {
-			return errBareEnd
+			return errUnclean
 		}
 		l.cr, p = false, p[1:]
 	}
@@ -187,19 +187,19 @@ func (l *lineCheck) add(p []byte) error {
 			break
 		}
 		if i == 0 || rest[i-1] != '\r' {
-			return errBareEnd
+			return errUnclean
 		}
 		rest = rest[i+1:]
 	}
-	if bytes.Count(p, crlf[:1]) != n {
-		return errBareEnd
+	if bytes.Count(p, crlf[:1]) != n || bytes.IndexByte(p, 0) >= 0 {
+		return errUnclean
 	}
 	return nil
 }
 
 func (l *lineCheck) end() error {
 	if l.cr {
-		return errBareEnd
+		return errUnclean
 	}
 	return nil
 }

@@ -339,8 +339,8 @@ func (t *transaction) spoiled(err error) bool {
 }
 
 func contentReply(err error) mail.Reply {
-	if errors.Is(err, errBareEnd) {
-		return *mail.Refuse(554, 6, 0, "Message has a bare CR or LF").WithCause(err)
+	if errors.Is(err, errUnclean) {
+		return *mail.Refuse(554, 6, 0, "Message has a bare CR, a bare LF or a NUL").WithCause(err)
 	}
 	return *mail.Refuse(451, 3, 0, "Message content is not available").WithCause(err)
 }
