@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -253,6 +254,45 @@ func TestAHostThatDoesNotReadIsGivenUp(t *testing.T) {
 	a := c.Send(t.Context(), m)[0]
 	if a.Verdict != smtpc.Elsewhere || time.Since(start) > 10*time.Second {
 		t.Errorf("answer %+v after %v", a, time.Since(start))
+	}
+}
+
+func TestAHostThatCannotBeWrittenToIsNotWaitedFor(t *testing.T) {
+	// A pipe holds nothing: a write waits for its reader.
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	go func() {
+		_, _ = theirs.Write([]byte("220 mx.example.org\r\n"))
+		_, _ = theirs.Read(make([]byte, 100))
+		_, _ = theirs.Write([]byte("250 mx.example.org\r\n"))
+	}()
+	// The reply to MAIL may take its five minutes, but not after the write failed.
+	c := smtpc.New(ours, smtpc.Options{Hostname: "mta.example.com", Timeouts: smtpc.Timeouts{Block: 100 * time.Millisecond}})
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := errors.Join(c.Greet(ctx), c.Hello(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	if a := c.Send(ctx, message(t, "hi\r\n"))[0]; ctx.Err() != nil || a.Verdict != smtpc.Elsewhere || c.Usable() {
+		t.Errorf("answer %+v, usable %v, %v", a, c.Usable(), ctx.Err())
+	}
+}
+
+func TestALoneDotAnswersA354ForNobody(t *testing.T) {
+	asked := false
+	mx := host(t, testmx.Options{Keywords: []string{"PIPELINING"}, Script: func(e testmx.Event) testmx.Action {
+		if e.Stage == testmx.Content {
+			if asked = true; e.Octets != 0 {
+				t.Errorf("%d octets were sent for nobody", e.Octets)
+			}
+		}
+		return nobody(e)
+	}})
+	c := ready(t, mx, smtpc.Options{})
+	c.Send(t.Context(), message(t, "hi\r\n"))
+	if !asked || !c.Usable() {
+		t.Errorf("asked %v, usable %v", asked, c.Usable())
 	}
 }
 

@@ -64,6 +64,7 @@ type Event struct {
 	Transaction int // counts MAILs on the connection from 1
 	Rcpt        int // counts RCPTs in the transaction from 1
 	Recipients  int // accepted so far in the transaction
+	Octets      int // of the content as it came by DATA, at Content
 	TLS         bool
 }
 

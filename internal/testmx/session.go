@@ -270,6 +270,7 @@ func (x *session) onData(line string) error {
 // readData reads up to the line that is a dot, and takes stuffed dots out.
 func (x *session) readData() error {
 	start := true
+	x.ev.Octets = 0
 	for {
 		line, err := x.r.ReadSlice('\n')
 		long := errors.Is(err, bufio.ErrBufferFull)
@@ -279,6 +280,7 @@ func (x *session) readData() error {
 		if start && len(line) == 3 && string(line) == ".\r\n" {
 			return nil
 		}
+		x.ev.Octets += len(line)
 		if !x.s.o.Discard {
 			x.m.Wire = append(x.m.Wire, line...)
 			if start && line[0] == '.' {
