@@ -110,8 +110,8 @@ func prepareSesame(ctx context.Context, binary, file, addr string, done <-chan s
 const postfixMain = `
 relayhost = [127.0.0.1]:%s
 default_process_limit = 200
-default_destination_concurrency_limit = 100
-initial_destination_concurrency = 50
+default_destination_concurrency_limit = 20
+initial_destination_concurrency = 20
 smtp_connection_cache_on_demand = yes
 smtp_connection_reuse_count_limit = 0
 max_use = 10000

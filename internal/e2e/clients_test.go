@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -202,6 +203,28 @@ func TestClients(t *testing.T) {
 			t.Fatal(err)
 		}
 		arrived(t, "Hello from Postfix")
+
+		// A bounce of its own has the null reverse-path, which -f "" asks for.
+		bounce := []byte("From: MAILER-DAEMON@example.com\nTo: recipient@example.net\nSubject: A bounce of Postfix\n\nIt failed.\n")
+		if err := p.Run(t.Context(), bounce, "sendmail", "-f", "", to[0]); err != nil {
+			t.Fatal(err)
+		}
+		if got := arrival(t, mx, "A bounce of Postfix"); !bytes.Contains(got, []byte("Return-Path: <>")) {
+			t.Errorf("the reverse-path is not null in\n%s", got)
+		}
+
+		// More recipients than we take at once come in two transactions.
+		many := []string{"-f", "sender@example.com"}
+		for i := range 60 {
+			many = append(many, fmt.Sprintf("many%d@example.net", i))
+		}
+		if err := p.Run(t.Context(), message("Hello to sixty"), "sendmail", many...); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 60 {
+			to := fmt.Sprintf("\nDelivered-To: many%d@example.net\n", i)
+			arrivalOf(t, mx, "for"+to, func(b []byte) bool { return bytes.Contains(b, []byte(to)) })
+		}
 	})
 	t.Run("Postfix with TLS from the first octet", func(t *testing.T) {
 		p := postfixClient(t, d, true)

@@ -146,7 +146,7 @@ func (s *sesame) verify(domain string) map[string]string {
 		Status  string
 		Records []struct{ Name, Type, Value string }
 	}
-	s.run(&identity, "identity", "add", domain, "--account", "default", "--verified", "--json")
+	s.run(&identity, "identity", "add", domain, "--account", "default", "--verified", "--ed25519", "--json")
 	txt := map[string]string{}
 	for _, r := range identity.Records {
 		if r.Type == "TXT" {
