@@ -437,6 +437,9 @@ func (g *Conn) delivered(r *mail.Reply, code int) {
 	}
 	g.messages++
 	g.junk = 0
+	if r.Positive() {
+		g.errors = 0
+	}
 	g.say(r)
 	g.held = len(g.out) > 0
 	if r.Code == 421 {
