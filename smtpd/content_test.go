@@ -130,6 +130,7 @@ func FuzzSession(f *testing.F) {
 		envelope + "BDAT 3\r\nabcDATA\r\nBDAT 5 LAST\r\nab\r\n\r\nNOOP\r\n",
 		"HELO x\nNOOP\r\nnoop\r\nVRFY\r\nRSET x\r\nAUTH PLAIN\r\nGET / HTTP/1.1\r\n",
 		"MAIL FROM:@a,@b:c@d\r\nMAIL FROM: <@a:c@d> AUTH=+41\r\nRCPT TO:<\"\\\"@x\r\n",
+		envelope + "DATA\r\nx\x00y\r\rz\nq\r\n.\r\nNOOP\r\n",
 		envelope + "DATA\r\n.\r\n" + envelope + "DATA\r\n\n.\r\n\r\n.\r\nQUIT\r\n",
 	} {
 		f.Add([]byte(s), uint64(7))

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -134,6 +136,70 @@ func TestTroubleIsLoggedAndNotShown(t *testing.T) {
 	if n := strings.Count(j.String(), "level=ERROR"); n != 1 || !strings.Contains(j.String(), "disk on fire") {
 		t.Errorf("log:\n%s", j.String())
 	}
+}
+
+func TestADeskThatMisbehavesIsLogged(t *testing.T) {
+	tests := map[string]func(*desk){
+		"accepts what it has not read": func(d *desk) { d.unread = true },
+		"refuses with a positive reply": func(d *desk) {
+			d.after = func(*submission.Request) error { return mail.Recorded(250, 0, 0, "Ok, ok") }
+		},
+	}
+	for name, misbehave := range tests {
+		t.Run(name, func(t *testing.T) {
+			var j journal
+			p := newPlayer(t, func(o *smtpd.Options) {
+				o.Log = j.log()
+				misbehave(o.Desk.(*desk))
+			})
+			p.desk.submit, p.desk.after, p.desk.unread = nil, nil, false
+			misbehave(p.desk)
+			replies, _ := p.play(envelope+"DATA\r\nx\r\n.\r\nNOOP\r\n", whole)
+			if !strings.HasSuffix(replies, "451 Temporary service failure\r\n250 Ok\r\n") {
+				t.Errorf("replies %q", replies)
+			}
+			if n := strings.Count(j.String(), "level=ERROR"); n != 1 {
+				t.Errorf("%d errors logged:\n%s", n, j.String())
+			}
+		})
+	}
+}
+
+func TestContentIsOverWithItsMessage(t *testing.T) {
+	var kept submission.Content
+	p := newPlayer(t, nil)
+	p.desk.submit = func(r *submission.Request) error {
+		kept = r.Content
+		return mail.Recorded(554, 7, 1, "no")
+	}
+	replies, _ := p.play(envelope+"DATA\r\nx\r\n.\r\nNOOP\r\n", whole)
+	if n, err := kept.Read(make([]byte, 100)); n != 0 || err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("read %d octets, %v", n, err)
+	}
+	if !strings.HasSuffix(replies, "554 no\r\n250 Ok\r\n") {
+		t.Errorf("replies %q", replies)
+	}
+}
+
+func TestTheLastWordSurvivesWhatTheClientStillSends(t *testing.T) {
+	p := newPlayer(t, nil)
+	s := &patientScript{script: script{in: []byte("GET / HTTP/1.1\r\n" + strings.Repeat("x", 50000)), cut: whole, closed: make(chan struct{})}}
+	p.l.conns <- s
+	<-s.closed
+	if !s.half || len(s.in) > 0 {
+		t.Errorf("closed with %d octets unread, half-closed first: %v", len(s.in), s.half)
+	}
+}
+
+// patientScript can close its sending half.
+type patientScript struct {
+	script
+	half bool
+}
+
+func (s *patientScript) CloseWrite() error {
+	s.half = true
+	return nil
 }
 
 func TestPasswordsAreNeverLogged(t *testing.T) {

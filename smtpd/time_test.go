@@ -119,6 +119,24 @@ func TestFailedAuthenticationsCostTime(t *testing.T) {
 	})
 }
 
+func TestRepliesDoNotWaitForTheVerdictOnAPassword(t *testing.T) {
+	bubble(t, nil, func(_ *desk, dial func(string) *client) {
+		c := dial("192.0.2.1:1")
+		c.hello()
+		c.ask("STARTTLS", "220 Ready to start TLS")
+		c.startTLS()
+		c.hello2()
+		before := time.Now()
+		c.send("NOOP\r\nAUTH PLAIN AHVzZXIAd3Jvbmc=\r\n")
+		c.want("250 Ok")
+		if got := time.Since(before); got != 0 {
+			t.Errorf("the reply before the verdict took %v", got)
+		}
+		c.want("535 Authentication Credentials Invalid")
+		_ = c.conn.Close()
+	})
+}
+
 func TestIdleTimesByWhoTheClientIs(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -160,12 +178,12 @@ func TestIdleTimesByWhoTheClientIs(t *testing.T) {
 }
 
 func TestAHandshakeThatStallsIsCutOff(t *testing.T) {
-	bubble(t, nil, func(_ *desk, dial func(string) *client) {
+	bubble(t, func(o *smtpd.Options) { o.Limits.HandshakeTimeout = 7 * time.Second }, func(_ *desk, dial func(string) *client) {
 		c := dial("192.0.2.1:1")
 		c.hello()
 		c.ask("STARTTLS", "220 Ready to start TLS")
 		before := time.Now()
-		if got := c.line(); got != "EOF" || time.Since(before) != 30*time.Second {
+		if got := c.line(); got != "EOF" || time.Since(before) != 7*time.Second {
 			t.Errorf("%s after %v", got, time.Since(before))
 		}
 	})

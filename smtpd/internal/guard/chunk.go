@@ -68,9 +68,6 @@ func (c *Content) nextChunk() {
 		// The last line has no end: without one the next hop's DATA could not
 		// carry it.
 		crlf := []byte("\r\n")
-		if c.cr {
-			c.facts.BareCR = true
-		}
 		c.scan(crlf)
 		c.take(crlf)
 	case c.final:
