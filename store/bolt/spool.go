@@ -114,6 +114,10 @@ func (s *Spool) start() error {
 		_ = r.close() // the first error is the one to tell
 		return err
 	}
+	// After a crash the whole file was read; give the pages back before they count.
+	if err := forgetPages(s.db); err != nil {
+		s.log.Debug("pages of the spool stay in memory", "err", err)
+	}
 	s.metrics = newMetrics(s)
 	s.commits.init()
 	go s.run()
