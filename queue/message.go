@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"io"
 	"time"
 
 	"github.com/sesame-mta/sesame/event"
@@ -95,6 +96,8 @@ type Charge struct {
 type Draft interface {
 	// Write takes octets of the content. A full disk is ErrFull.
 	Write(p []byte) (int, error)
+	// ReadAt reads octets that were written, until Append or Discard.
+	io.ReaderAt
 	// Size gives the octets written.
 	Size() int64
 	// Discard drops a draft that was not appended; after Append it does nothing.

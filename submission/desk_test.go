@@ -44,6 +44,9 @@ func (d *draft) Write(p []byte) (int, error) {
 }
 func (d *draft) Size() int64 { return int64(d.Len()) }
 func (d *draft) Discard()    { d.discarded = true }
+func (d *draft) ReadAt(p []byte, off int64) (int, error) {
+	return bytes.NewReader(d.Bytes()).ReadAt(p, off)
+}
 
 func (s *spool) Draft(context.Context) (queue.Draft, error) {
 	s.content = &draft{full: s.full}

@@ -93,6 +93,11 @@ type draft struct{ bytes.Buffer }
 // Size implements queue.Draft.
 func (d *draft) Size() int64 { return int64(d.Len()) }
 
+// ReadAt implements queue.Draft.
+func (d *draft) ReadAt(p []byte, off int64) (int, error) {
+	return bytes.NewReader(d.Bytes()).ReadAt(p, off)
+}
+
 // Discard implements queue.Draft.
 func (d *draft) Discard() {}
 

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -94,6 +95,19 @@ func (d *draft) spill(p []byte) (int, error) {
 		err = fmt.Errorf("draft: %w", err)
 	}
 	return n, err
+}
+
+// ReadAt reads octets that were written.
+func (d *draft) ReadAt(p []byte, off int64) (int, error) {
+	switch {
+	case d.done:
+		return 0, errDraftDone
+	case d.err != nil:
+		return 0, d.err
+	case d.file != nil:
+		return d.file.ReadAt(p, off)
+	}
+	return bytes.NewReader(d.buf).ReadAt(p, off)
 }
 
 // Size gives the octets written.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -196,9 +197,16 @@ func testContent(b *bench) {
 		if s.Content.Size() != int64(size) {
 			b.Fatalf("draft of %d octets says %d", size, s.Content.Size())
 		}
+		early := sha256.New() // rules look at content before it is appended
+		if n, err := io.Copy(early, io.NewSectionReader(s.Content, 0, 1<<62)); err != nil || n != int64(size) || !bytes.Equal(early.Sum(nil), h.Sum(nil)) {
+			b.Fatalf("draft of %d octets reads as %d others, %v", size, n, err)
+		}
 		id, err := b.Append(ctx, s)
 		b.ok(err)
 		s.Content.Discard() // does nothing any more
+		if n, err := s.Content.ReadAt(make([]byte, 1), 0); n > 0 || err == nil {
+			b.Fatalf("an appended draft was read: %d, %v", n, err)
+		}
 		sums[id] = [32]byte(h.Sum(nil))
 	}
 	read := func() {
