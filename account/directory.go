@@ -13,6 +13,7 @@ const (
 	KindAccount    Kind = iota + 1 // name: 12-digit id
 	KindCredential                 // name: access key id, unique over all accounts
 	KindIdentity                   // name: domain or address
+	KindConfigSet                  // name: that of the configuration set
 )
 
 // What a Directory may answer beside errors of its own.
