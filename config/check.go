@@ -42,6 +42,8 @@ func (l *loader) check() {
 	if c.Service.Domain != "" {
 		l.host("service.domain", c.Service.Domain)
 	}
+	l.simulator()
+	l.scan()
 	l.oneOf("log.format", c.Log.Format, "text", "json")
 }
 

@@ -27,6 +27,7 @@ type Config struct {
 	Delivery Delivery `toml:"delivery"`
 	Sources  []Source `toml:"source"`
 	Service  Service  `toml:"service"`
+	Scan     Scan     `toml:"scan"`
 	Log      Log      `toml:"log"`
 }
 
@@ -130,6 +131,16 @@ type Source struct {
 type Service struct {
 	// The domain in envelope senders, message ids and bounce mail of our own. Empty: `hostname`.
 	Domain string `toml:"domain"`
+	// The domain of the mailbox simulator, beside `simulator.amazonses.com`. Empty: `simulator.` before `domain`.
+	SimulatorDomain string `toml:"simulator_domain"`
+}
+
+// Scan is who looks at accepted mail before it leaves.
+type Scan struct {
+	// The clamd that looks for viruses, as `unix:/run/clamav/clamd.ctl` or `host:port`. Mail waits while it does not answer. Empty: none.
+	Clamd string `toml:"clamd"`
+	// How long it may take for one message.
+	Timeout time.Duration `toml:"timeout"`
 }
 
 // Log is what the server writes to standard error.
@@ -191,7 +202,8 @@ func Default(hostname string) *Config {
 			MessagesPerConnection: 100,
 			TLSMinVersion:         "1.2",
 		},
-		Log: Log{Format: "text", Level: slog.LevelInfo},
+		Scan: Scan{Timeout: time.Minute},
+		Log:  Log{Format: "text", Level: slog.LevelInfo},
 	}
 }
 

@@ -166,7 +166,8 @@ func TestEveryKeyIsRead(t *testing.T) {
 			{Name: "a", Address: netip.MustParseAddr("192.0.2.10"), EHLO: "a.mx.example.com", Pool: "bulk"},
 			{Name: "b", Address: netip.MustParseAddr("2001:db8::10"), EHLO: "mx1.example.com", Pool: "default"},
 		},
-		Service: config.Service{Domain: "mail.example.com"},
+		Service: config.Service{Domain: "mail.example.com", SimulatorDomain: "sim.example.com"},
+		Scan:    config.Scan{Clamd: "unix:/run/clamav/clamd.ctl", Timeout: 90 * time.Second},
 		Log:     config.Log{Format: "json", Level: slog.LevelDebug},
 	}
 	if diff := cmp.Diff(want, got, same); diff != "" {

@@ -18,6 +18,7 @@ import (
 	"github.com/sesame-mta/sesame/delivery"
 	"github.com/sesame-mta/sesame/delivery/egress"
 	"github.com/sesame-mta/sesame/delivery/route"
+	"github.com/sesame-mta/sesame/delivery/simulator"
 	"github.com/sesame-mta/sesame/dispatch"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/event/forward"
@@ -154,8 +155,9 @@ func (d *Daemon) buildDelivery(context.Context) error {
 			return err
 		}
 	}
+	sim := &simulator.Simulator{Domains: d.simulated(), Router: router, Carrier: d.carrier}
 	d.dispatch = dispatch.New(dispatch.Options{
-		Queue: d.queue, Spool: d.spool, Router: router, Carrier: d.carrier, Signer: signer{d.identities},
+		Queue: d.queue, Spool: d.spool, Router: sim, Carrier: sim, Signer: signer{d.identities},
 		Limiter: egress.NewLimiter(egress.LimiterOptions{Max: d.cfg.Delivery.PerDestination}),
 		Retry:   d.cfg.Delivery.Retry, Concurrency: d.cfg.Delivery.Concurrency,
 		Interest: interest, Log: d.logger("dispatch"), Metrics: d.metrics,
