@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log"
 	"os"
 	"time"
 
@@ -16,12 +15,14 @@ import (
 func ExampleOpen() {
 	dir, err := os.MkdirTemp("", "spool")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer os.RemoveAll(dir)
 	spool, err := bolt.Open(bolt.Options{Dir: dir})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer spool.Close()
 
@@ -30,7 +31,7 @@ func ExampleOpen() {
 	to, _ := mail.ParseForwardPath("user@example.org")
 	draft, _ := spool.Draft(ctx)
 	defer draft.Discard()
-	io.WriteString(draft, "Subject: hello\r\n\r\nhello\r\n")
+	_, _ = io.WriteString(draft, "Subject: hello\r\n\r\nhello\r\n")
 	now := time.Now()
 	id, err := spool.Append(ctx, queue.Submission{
 		Message: queue.Message{
@@ -40,7 +41,8 @@ func ExampleOpen() {
 		Content: draft, Due: now, MaxAge: 96 * time.Hour,
 	})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	_, entries, _ := spool.Load(ctx, id, nil)
 	fmt.Println(entries[0].To.Path(), entries[0].State, spool.Depth().Messages)

@@ -116,12 +116,6 @@ func (r *room) restore() {
 	r.held = r.want
 }
 
-func (r *room) whole() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.held == r.want
-}
-
 func (r *room) close() error {
 	if r.f == nil {
 		return nil
