@@ -165,7 +165,11 @@ func (c *comparison) one(ctx context.Context, name string, connections int) (*sa
 func (c *comparison) start(ctx context.Context, name, sinkAddr string) (*server, error) {
 	switch name {
 	case "sesame":
-		return startSesame(ctx, c.sesame, sinkAddr)
+		s, err := newSesame(ctx, c.sesame, fmt.Sprintf("smarthost = %q", sinkAddr))
+		if err != nil {
+			return nil, err
+		}
+		return &server{name: name, addr: s.addr, pid: s.process.PID(), stop: s.remove}, nil
 	case "postfix":
 		return startPostfix(ctx, sinkAddr, strings.ReplaceAll(c.postfixMain, ",", "\n"))
 	}

@@ -22,8 +22,8 @@ type server struct {
 	stop func()
 }
 
-// sesameConfig is all that the comparison sets. What is not here is as shipped;
-// durability has no switch.
+// sesameConfig is all that the measurements set. What is not here is as shipped;
+// durability has no switch. Like Postfix here, it writes no line for a message.
 const sesameConfig = `hostname = "bench.example.com"
 data_dir = %q
 
@@ -39,17 +39,25 @@ connections_per_ip      = 2000
 messages_per_connection = 1000000
 
 [delivery]
-smarthost               = %q
 allow_networks          = ["127.0.0.0/8"]
 per_destination         = 100
 messages_per_connection = 10000
+%s
 
 [log]
 level = "warn"
 `
 
-// startSesame starts binary on a fresh data directory.
-func startSesame(ctx context.Context, binary, sinkAddr string) (*server, error) {
+// sesame is one sesame with its files, which can be stopped and started again.
+type sesame struct {
+	binary, dir, file, addr string
+	process                 *mta.Process
+}
+
+// newSesame starts binary on a fresh data directory, with more lines for the end
+// of [delivery], and verifies the sender's domain, without a DKIM key: Postfix
+// does not sign either.
+func newSesame(ctx context.Context, binary, delivery string) (*sesame, error) {
 	dir, err := os.MkdirTemp("", "sesame-bench-")
 	if err != nil {
 		return nil, err
@@ -58,49 +66,53 @@ func startSesame(ctx context.Context, binary, sinkAddr string) (*server, error) 
 	if err != nil {
 		return nil, err
 	}
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	file := filepath.Join(dir, "sesame.toml")
-	text := fmt.Sprintf(sesameConfig, filepath.Join(dir, "data"), addr, filepath.Join(dir, "admin.sock"), sinkAddr)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	s := &sesame{binary: binary, dir: dir, file: filepath.Join(dir, "sesame.toml"),
+		addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	text := fmt.Sprintf(sesameConfig, filepath.Join(dir, "data"), s.addr, filepath.Join(dir, "admin.sock"), delivery)
+	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
+	if err := s.start(ctx); err != nil {
+		s.remove()
 		return nil, err
-	}
-	defer log.Close()
-	cmd := exec.Command(binary, "serve", "--config", file)
-	cmd.Stdout, cmd.Stderr = log, log
-	process, err := mta.Start(cmd)
-	if err != nil {
-		return nil, err
-	}
-	s := &server{name: "sesame", addr: addr, pid: process.PID(), stop: func() {
-		process.Stop(25 * time.Second)
-		_ = os.RemoveAll(dir) // a left-over is no result
-	}}
-	if err := prepareSesame(ctx, binary, file, addr, process.Done); err != nil {
-		err = fmt.Errorf("start sesame: %w\n%s", err, mta.Tail(log.Name(), 20))
-		s.stop()
-		return nil, err
-	}
-	return s, nil
-}
-
-// prepareSesame waits for the greeting and verifies the sender's domain, without
-// a DKIM key: Postfix does not sign either.
-func prepareSesame(ctx context.Context, binary, file, addr string, done <-chan struct{}) error {
-	if err := mta.WaitGreeting(ctx, addr, done); err != nil {
-		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, binary, "identity", "add", "example.com", "--account", "default",
-		"--verified", "--no-dkim", "--config", file).CombinedOutput()
+		"--verified", "--no-dkim", "--config", s.file).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("identity add: %w: %s", err, out)
+		s.remove()
+		return nil, fmt.Errorf("identity add: %w: %s", err, out)
+	}
+	return s, nil
+}
+
+// start returns when the server greets.
+func (s *sesame) start(ctx context.Context) error {
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(s.binary, "serve", "--config", s.file)
+	cmd.Stdout, cmd.Stderr = log, log
+	if s.process, err = mta.Start(cmd); err != nil {
+		return err
+	}
+	if err := mta.WaitGreeting(ctx, s.addr, s.process.Done); err != nil {
+		return fmt.Errorf("start sesame: %w\n%s", err, mta.Tail(log.Name(), 20))
 	}
 	return nil
+}
+
+func (s *sesame) stop() { s.process.Stop(25 * time.Second) }
+
+// remove stops the server and removes its files.
+func (s *sesame) remove() {
+	if s.process != nil {
+		s.stop()
+	}
+	_ = os.RemoveAll(s.dir) // a left-over is no result
 }
 
 // postfixMain makes the Debian Postfix as fast as it will be while it stays

@@ -48,7 +48,7 @@ func TestKill(t *testing.T) {
 	n := kills(t)
 	var acknowledged []string
 	for i := range n {
-		acknowledged = append(acknowledged, loadAndKill(t, s, i)...)
+		acknowledged = append(acknowledged, loadAndEnd(t, s, i, s.process.Kill)...)
 		s.start()
 	}
 	t.Logf("%d kills, %d messages acknowledged", n, len(acknowledged))
@@ -56,12 +56,7 @@ func TestKill(t *testing.T) {
 		t.Fatalf("only %d messages acknowledged in %d rounds: nothing was tested", len(acknowledged), n)
 	}
 
-	deadline := time.Now().Add(60 * time.Second)
-	lost, doubled := sk.Check(acknowledged)
-	for len(lost) > 0 && time.Now().Before(deadline) {
-		tick(t, 50*time.Millisecond)
-		lost, doubled = sk.Check(acknowledged)
-	}
+	lost, doubled := settled(t, sk, acknowledged)
 	if len(lost) > 0 {
 		t.Errorf("%d of %d acknowledged messages lost, such as %s", len(lost), len(acknowledged), lost[0])
 	}
@@ -76,9 +71,44 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// loadAndKill sends for some time, kills the server and gives what had been
-// acknowledged.
-func loadAndKill(t *testing.T, s *sesame, round int) []string {
+// A clean stop under load loses nothing and repeats nothing.
+func TestStop(t *testing.T) {
+	sk, err := sink.Listen("127.0.0.1:0", sink.Options{Pipelining: true, Chunking: true, Defer: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sk.Close()
+	s := newSesame(t, settings{port: portOf(t, sk.Addr()), listen: `trusted_networks = ["127.0.0.0/8"]`})
+	s.verify("example.com")
+	var acknowledged []string
+	for i := range 3 {
+		acknowledged = append(acknowledged, loadAndEnd(t, s, i, func() { s.process.Stop(25 * time.Second) })...)
+		if err := s.process.Err; err != nil {
+			t.Errorf("the server ended with %v, want success", err)
+		}
+		s.start()
+	}
+	lost, doubled := settled(t, sk, acknowledged)
+	if len(lost)+len(doubled) > 0 || len(acknowledged) < 3 {
+		t.Errorf("%d acknowledged, %d lost, %d doubled", len(acknowledged), len(lost), len(doubled))
+	}
+}
+
+// settled waits until all that was acknowledged has come.
+func settled(t *testing.T, sk *sink.Sink, acknowledged []string) (lost, doubled []string) {
+	t.Helper()
+	deadline := time.Now().Add(60 * time.Second)
+	lost, doubled = sk.Check(acknowledged)
+	for len(lost) > 0 && time.Now().Before(deadline) {
+		tick(t, 50*time.Millisecond)
+		lost, doubled = sk.Check(acknowledged)
+	}
+	return lost, doubled
+}
+
+// loadAndEnd sends for some time, ends the server under the load and gives what
+// had been acknowledged.
+func loadAndEnd(t *testing.T, s *sesame, round int, end func()) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -95,12 +125,12 @@ func loadAndKill(t *testing.T, s *sesame, round int) []string {
 		o.Duration = 30 * time.Second
 		o.Reconnect = true
 		wg.Go(func() {
-			// A broken connection is what this test is about.
+			// Broken connections are what these tests are about.
 			results[i], _ = load.Run(ctx, o)
 		})
 	}
 	tick(t, time.Duration(100+rand.IntN(900))*time.Millisecond)
-	s.process.Kill()
+	end()
 	cancel()
 	wg.Wait()
 	var all []string

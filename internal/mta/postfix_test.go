@@ -14,7 +14,7 @@ import (
 
 func TestPostfixTakesMailForItsDomains(t *testing.T) {
 	p, err := mta.StartPostfix(t.Context(), mta.PostfixOptions{Main: mta.Maildirs("example.net")})
-	if errors.Is(err, mta.ErrMissing) {
+	if errors.Is(err, mta.ErrMissing) && os.Getenv("CI") != "true" {
 		t.Skip(err)
 	}
 	if err != nil {
