@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"regexp"
 	"time"
+
+	"github.com/sesame-mta/sesame/mail"
 )
 
 // DefaultID and DefaultName are the account that exists from the first start.
@@ -39,14 +41,75 @@ type Account struct {
 	// second; 0 is no limit.
 	MaxDay  int64
 	MaxRate float64
+	// Throttle is what becomes of mail beyond MaxRate.
+	Throttle Throttle
+	// Contact is the address that hears of pauses, of a quota nearly used up and
+	// of failed identities; empty is nobody.
+	Contact string
+	// Paused by the operator, SendingOff by the owner: either refuses all mail.
+	Paused, SendingOff bool
+	// Warned is when Contact last heard that the daily quota is nearly used up.
+	Warned time.Time
+}
+
+// Throttle is what becomes of mail beyond an account's rate.
+type Throttle string
+
+// The ways to throttle.
+const (
+	ThrottleFile   Throttle = ""       // as the configuration file says
+	ThrottleRefuse Throttle = "refuse" // 454, nothing is queued
+	ThrottleQueue  Throttle = "queue"  // taken, and sent when the rate allows
+)
+
+// What an account in the sandbox may do (spec section 4.6).
+const (
+	SandboxDay  = 200
+	SandboxRate = 1
+)
+
+// Tag is a message tag that a credential gives its mail: a name and a value.
+type Tag struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // What can be wrong with a change to the books, beside ErrNotFound and ErrConflict.
 var (
-	ErrName    = errors.New("an account name is 1 to 64 of a-z, 0-9, dot, hyphen and underscore, and begins with a letter or digit")
-	ErrProfile = errors.New(`a profile is "", "default" or "ses"`)
-	ErrExists  = errors.New("exists already")
+	ErrName     = errors.New("an account name is 1 to 64 of a-z, 0-9, dot, hyphen and underscore, and begins with a letter or digit")
+	ErrProfile  = errors.New(`a profile is "", "default" or "ses"`)
+	ErrExists   = errors.New("exists already")
+	ErrLimit    = errors.New("a limit is a number from 0, which is none")
+	ErrContact  = errors.New("a contact is an address")
+	ErrThrottle = errors.New(`a throttle is "", "refuse" or "queue"`)
+	ErrDefault  = errors.New("the account default cannot be deleted")
 )
+
+// check says what is wrong with an account's values, but for its name.
+func (a Account) check() error {
+	switch a.Profile {
+	case ProfileFile, ProfileDefault, ProfileSES:
+	default:
+		return ErrProfile
+	}
+	switch a.Throttle {
+	case ThrottleFile, ThrottleRefuse, ThrottleQueue:
+	default:
+		return ErrThrottle
+	}
+	if a.MaxDay < 0 || !(a.MaxRate >= 0 && a.MaxRate <= maxRate) {
+		return ErrLimit
+	}
+	if a.Contact != "" {
+		if _, err := mail.ParseAddress(a.Contact); err != nil {
+			return fmt.Errorf("%w: %w", ErrContact, err)
+		}
+	}
+	return nil
+}
+
+// maxRate bounds MaxRate, and keeps infinity and what is no number out.
+const maxRate = 1e9
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
@@ -62,10 +125,19 @@ type accountData struct {
 	Production bool      `json:"production,omitempty"`
 	MaxDay     int64     `json:"max_day,omitempty"`
 	MaxRate    float64   `json:"max_rate,omitempty"`
+	Throttle   Throttle  `json:"throttle,omitempty"`
+	Contact    string    `json:"contact,omitempty"`
+	Paused     bool      `json:"paused,omitempty"`
+	SendingOff bool      `json:"sending_off,omitempty"`
+	Warned     time.Time `json:"warned,omitzero"`
 }
 
 func (a Account) record(version uint64) (Record, error) {
-	data, err := json.Marshal(accountData{accountVersion, a.Name, a.Created, a.Profile, a.Production, a.MaxDay, a.MaxRate})
+	data, err := json.Marshal(accountData{
+		V: accountVersion, Name: a.Name, Created: a.Created, Profile: a.Profile, Production: a.Production,
+		MaxDay: a.MaxDay, MaxRate: a.MaxRate, Throttle: a.Throttle, Contact: a.Contact,
+		Paused: a.Paused, SendingOff: a.SendingOff, Warned: a.Warned,
+	})
 	return Record{Kind: KindAccount, Account: a.ID, Name: a.ID, Version: version, Data: data}, err
 }
 
@@ -77,5 +149,9 @@ func decodeAccount(r Record) (Account, error) {
 	if d.V != accountVersion {
 		return Account{}, fmt.Errorf("account %s: written in form %d, this program knows %d", r.Name, d.V, accountVersion)
 	}
-	return Account{r.Name, d.Name, d.Created, d.Profile, d.Production, d.MaxDay, d.MaxRate}, nil
+	return Account{
+		ID: r.Name, Name: d.Name, Created: d.Created, Profile: d.Profile, Production: d.Production,
+		MaxDay: d.MaxDay, MaxRate: d.MaxRate, Throttle: d.Throttle, Contact: d.Contact,
+		Paused: d.Paused, SendingOff: d.SendingOff, Warned: d.Warned,
+	}, nil
 }

@@ -1,12 +1,14 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"slices"
 	"strings"
@@ -19,21 +21,28 @@ import (
 // page is how many records are read from the directory at a time.
 const page = 1000
 
-// Options is what a Book is made from. All are needed.
+// Options is what a Book is made from. Directory, Keys and Derive are needed.
 type Options struct {
 	Directory Directory
 	Keys      *keyfile.File
 	// Derive gives the SMTP password that belongs to a secret.
 	Derive func(secret string) string
+	// DeriveImported gives that of a secret which was made elsewhere, in its
+	// region, or with no region by SigV2. Nil refuses to import secrets.
+	DeriveImported func(secret, region string) string
+	// Ended is told of a credential that was revoked or deleted, so that open
+	// sessions end; nil is nobody.
+	Ended func(accessKeyID string)
+	Log   *slog.Logger // nil discards
 }
 
 // Book is the accounts and their credentials. Everything is read from memory,
 // so that the door never waits for a disk; a change is on stable storage before
 // it is seen. It is safe for concurrent use.
 type Book struct {
+	o      Options
 	dir    Directory
 	keys   *keyfile.File
-	derive func(string) string
 	tagKey [32]byte // of this run only
 	// nobody stands in for a credential that does not exist.
 	nobody *credential
@@ -42,6 +51,8 @@ type Book struct {
 	mu     sync.RWMutex
 	byID   map[string]Account
 	byName map[string]string // id
+	// versions of the accounts' records, by id.
+	versions map[string]uint64
 	// credentials by access key id; a value is never changed, only replaced.
 	credentials map[string]*credential
 }
@@ -50,13 +61,15 @@ type Book struct {
 // directory: in production and without limits.
 func Open(ctx context.Context, o Options) (*Book, error) {
 	b := &Book{
-		dir: o.Directory, keys: o.Keys, derive: o.Derive,
-		byID: map[string]Account{}, byName: map[string]string{}, credentials: map[string]*credential{},
+		o: o, dir: o.Directory, keys: o.Keys,
+		byID: map[string]Account{}, byName: map[string]string{}, versions: map[string]uint64{},
+		credentials: map[string]*credential{},
 	}
 	if _, err := rand.Read(b.tagKey[:]); err != nil {
 		return nil, err
 	}
 	b.nobody = &credential{tag: b.tag("")}
+	b.o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	if err := Each(ctx, b.dir, KindAccount, b.loadAccount); err != nil {
 		return nil, fmt.Errorf("read accounts: %w", err)
 	}
@@ -98,7 +111,7 @@ func (b *Book) loadAccount(r Record) error {
 	if err != nil {
 		return err
 	}
-	b.byID[a.ID], b.byName[a.Name] = a, a.ID
+	b.set(a, r.Version)
 	return nil
 }
 
@@ -137,12 +150,11 @@ func (b *Book) Lookup(nameOrID string) (Account, error) {
 }
 
 // Create makes an account as given, but for ID and Created, which are set. It
-// answers ErrName, ErrProfile or, for a name that is taken, ErrExists.
+// answers ErrName, ErrProfile, ErrLimit, ErrContact, ErrThrottle or, for a name
+// that is taken, ErrExists.
 func (b *Book) Create(ctx context.Context, a Account) (Account, error) {
-	switch a.Profile {
-	case ProfileFile, ProfileDefault, ProfileSES:
-	default:
-		return Account{}, ErrProfile
+	if err := a.check(); err != nil {
+		return Account{}, err
 	}
 	// A name of 12 digits could be taken for an id.
 	if !nameForm.MatchString(a.Name) || isID(a.Name) {
@@ -178,17 +190,29 @@ func (b *Book) put(ctx context.Context, a Account) (Account, error) {
 		return Account{}, fmt.Errorf("account %q: %w", a.Name, ErrExists)
 	}
 	a.Created = time.Now().UTC().Truncate(time.Second)
-	r, err := a.record(0)
-	if err != nil {
+	if err := b.keep(ctx, a, 0); err != nil {
 		return Account{}, err
 	}
-	if _, err := b.dir.Put(context.WithoutCancel(ctx), r); err != nil {
-		return Account{}, fmt.Errorf("keep account: %w", err)
+	return a, nil
+}
+
+// keep writes an account and then shows it. It is called with change held.
+func (b *Book) keep(ctx context.Context, a Account, version uint64) error {
+	r, err := a.record(version)
+	if err != nil {
+		return err
+	}
+	if r, err = b.dir.Put(context.WithoutCancel(ctx), r); err != nil {
+		return fmt.Errorf("keep account: %w", err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.byID[a.ID], b.byName[a.Name] = a, a.ID
-	return a, nil
+	b.set(a, r.Version)
+	return nil
+}
+
+func (b *Book) set(a Account, version uint64) {
+	b.byID[a.ID], b.byName[a.Name], b.versions[a.ID] = a, a.ID, version
 }
 
 // ErrPassword is what Verify says, and all that it says.

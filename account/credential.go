@@ -6,19 +6,29 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // Credential is a key pair of an account. Its secret is sealed on disk, shown
-// once when it is made and never again.
+// once when it is made and never again. A caller does not change its slices.
 type Credential struct {
 	AccessKeyID string // the SMTP user name: AKIA and 16 of A-Z, 2-7
 	Account     string // 12 digits
 	Created     time.Time
 	RevokedAt   time.Time // zero while it is good
+	LastUsed    time.Time // to the second; zero before the first use
+	// Imported: it was made elsewhere. Region is where its password was derived;
+	// empty for one of our own, for SigV2 and when the password itself came.
+	Imported bool
+	Region   string
+	SigV2    bool // its password has the form of before 2019 (spec section 2.3)
+	Terms
 }
 
 // Revoked reports whether the credential is good no more.
@@ -29,71 +39,156 @@ const credentialVersion = 1
 // credentialData is a Credential on disk; owner and access key id are the record's.
 type credentialData struct {
 	V       int       `json:"v"`
-	Sealed  []byte    `json:"sealed"`
+	Sealed  []byte    `json:"sealed"` // the secret
 	Created time.Time `json:"created"`
 	Revoked time.Time `json:"revoked,omitzero"`
+	Used    time.Time `json:"used,omitzero"`
+	// Password: what is sealed is the SMTP password, the secret is not known.
+	Password bool      `json:"password,omitempty"`
+	Imported bool      `json:"imported,omitempty"`
+	Region   string    `json:"region,omitempty"`
+	SigV2    bool      `json:"sigv2,omitempty"`
+	Terms    termsData `json:"terms,omitzero"`
 }
 
-// credential is one in memory: the record to compare with, and the tag of its
-// password.
+type termsData struct {
+	From             []string       `json:"from,omitempty"`
+	Networks         []netip.Prefix `json:"networks,omitempty"`
+	RecipientDomains []string       `json:"recipient_domains,omitempty"`
+	ConfigurationSet string         `json:"configuration_set,omitempty"`
+	Tags             []Tag          `json:"tags,omitempty"`
+}
+
+// credential is one in memory: the record to compare with, the tag of its
+// password, and when it was used last, in seconds of Unix time.
 type credential struct {
 	Credential
 	record Record
 	tag    tag
+	used   *atomic.Int64
+}
+
+// shown is the credential with its last use.
+func (c *credential) shown() Credential {
+	out := c.Credential
+	if at := c.used.Load(); at != 0 {
+		out.LastUsed = time.Unix(at, 0).UTC()
+	}
+	return out
+}
+
+func (b *Book) credential(accessKeyID string) *credential {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.credentials[accessKeyID]
 }
 
 // CreateCredential makes a credential for an account, given by name or id. The
 // secret and the SMTP password derived from it cannot be had again.
-func (b *Book) CreateCredential(ctx context.Context, account string) (c Credential, secret, smtpPassword string, err error) {
-	a, err := b.Lookup(account)
-	if err != nil {
-		return Credential{}, "", "", err
-	}
+func (b *Book) CreateCredential(ctx context.Context, account string, terms ...Terms) (c Credential, secret, smtpPassword string, err error) {
 	// 30 octets are 40 characters of base64, as long as a secret of AWS.
 	var random [40]byte
 	if _, err := rand.Read(random[:]); err != nil {
 		return Credential{}, "", "", err
 	}
 	secret = base64.StdEncoding.EncodeToString(random[:30])
-	c = Credential{
-		AccessKeyID: "AKIA" + base32.StdEncoding.EncodeToString(random[30:]),
-		Account:     a.ID,
-		Created:     time.Now().UTC().Truncate(time.Second),
+	c.AccessKeyID = "AKIA" + base32.StdEncoding.EncodeToString(random[30:])
+	for _, t := range terms {
+		c.Terms = t
 	}
-	data := credentialData{V: credentialVersion, Created: c.Created, Sealed: b.keys.Seal([]byte(secret), place(c)...)}
-	r := Record{Kind: KindCredential, Account: a.ID, Name: c.AccessKeyID}
-	if r.Data, err = json.Marshal(data); err != nil {
+	smtpPassword = b.o.Derive(secret)
+	if c, err = b.addCredential(ctx, account, c, secret, smtpPassword, false); err != nil {
 		return Credential{}, "", "", err
+	}
+	return c, secret, smtpPassword, nil
+}
+
+// addCredential keeps one whose sealed value is a secret or, when that is all we
+// have, the password itself.
+func (b *Book) addCredential(ctx context.Context, account string, c Credential, value, smtpPassword string, isPassword bool) (Credential, error) {
+	var err error
+	if c.Terms, err = c.Terms.Normal(); err != nil {
+		return Credential{}, err
 	}
 	b.change.Lock()
 	defer b.change.Unlock()
-	if r, err = b.dir.Put(context.WithoutCancel(ctx), r); err != nil {
-		return Credential{}, "", "", fmt.Errorf("keep credential: %w", err)
+	a, err := b.Lookup(account)
+	if err != nil {
+		return Credential{}, err
 	}
-	smtpPassword = b.derive(secret)
+	c.Account, c.Created = a.ID, time.Now().UTC().Truncate(time.Second)
+	d := credentialData{
+		V: credentialVersion, Created: c.Created, Sealed: b.keys.Seal([]byte(value), place(c)...),
+		Password: isPassword, Imported: c.Imported, Region: c.Region, SigV2: c.SigV2, Terms: termsData(c.Terms),
+	}
+	r := Record{Kind: KindCredential, Account: a.ID, Name: c.AccessKeyID}
+	return b.keepCredential(ctx, &credential{Credential: c, record: r, tag: b.tag(smtpPassword), used: new(atomic.Int64)}, d)
+}
+
+// keepCredential writes a credential and then shows it. It is called with change
+// held; c is not shared yet.
+func (b *Book) keepCredential(ctx context.Context, c *credential, d credentialData) (Credential, error) {
+	var err error
+	if c.record.Data, err = json.Marshal(d); err != nil {
+		return Credential{}, err
+	}
+	made := c.record.Version == 0
+	c.record, err = b.dir.Put(context.WithoutCancel(ctx), c.record)
+	if made && errors.Is(err, ErrConflict) {
+		return Credential{}, fmt.Errorf("credential %s: %w", c.AccessKeyID, ErrExists)
+	}
+	if err != nil {
+		return Credential{}, fmt.Errorf("keep credential: %w", err)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.credentials[c.AccessKeyID] = &credential{c, r, b.tag(smtpPassword)}
-	return c, secret, smtpPassword, nil
+	b.credentials[c.AccessKeyID] = c
+	return c.shown(), nil
 }
 
 // place is where a secret may be opened.
 func place(c Credential) []string { return []string{"credential", c.Account, c.AccessKeyID} }
 
-func (b *Book) decodeCredential(r Record) (*credential, error) {
+func decodeData(r Record) (credentialData, error) {
 	var d credentialData
 	if err := json.Unmarshal(r.Data, &d); err != nil {
-		return nil, fmt.Errorf("credential %s: %w", r.Name, err)
+		return d, fmt.Errorf("credential %s: %w", r.Name, err)
 	}
 	if d.V != credentialVersion {
-		return nil, fmt.Errorf("credential %s: written in form %d, this program knows %d", r.Name, d.V, credentialVersion)
+		return d, fmt.Errorf("credential %s: written in form %d, this program knows %d", r.Name, d.V, credentialVersion)
 	}
-	c := Credential{r.Name, r.Account, d.Created, d.Revoked}
-	secret, err := b.keys.Open(d.Sealed, place(c)...)
+	return d, nil
+}
+
+func (b *Book) decodeCredential(r Record) (*credential, error) {
+	d, err := decodeData(r)
+	if err != nil {
+		return nil, err
+	}
+	c := &credential{record: r, used: new(atomic.Int64), Credential: Credential{
+		AccessKeyID: r.Name, Account: r.Account, Created: d.Created, RevokedAt: d.Revoked,
+		Imported: d.Imported, Region: d.Region, SigV2: d.SigV2, Terms: Terms(d.Terms),
+	}}
+	if !d.Used.IsZero() {
+		c.used.Store(d.Used.Unix())
+	}
+	sealed, err := b.keys.Open(d.Sealed, place(c.Credential)...)
 	if err != nil {
 		return nil, fmt.Errorf("credential %s: %w", r.Name, err)
 	}
-	return &credential{c, r, b.tag(b.derive(string(secret)))}, nil
+	password := string(sealed)
+	switch {
+	case d.Password:
+	case d.Imported:
+		if b.o.DeriveImported == nil {
+			return nil, fmt.Errorf("credential %s: was imported, and there is nothing to derive its password with", r.Name)
+		}
+		password = b.o.DeriveImported(password, d.Region)
+	default:
+		password = b.o.Derive(password)
+	}
+	c.tag = b.tag(password)
+	return c, nil
 }
 
 // ListCredentials gives the credentials of an account, or with an empty name of
@@ -112,7 +207,7 @@ func (b *Book) ListCredentials(account string) ([]Credential, error) {
 	var list []Credential
 	for _, c := range b.credentials {
 		if id == "" || c.Account == id {
-			list = append(list, c.Credential)
+			list = append(list, c.shown())
 		}
 	}
 	slices.SortFunc(list, func(x, y Credential) int {
@@ -124,37 +219,54 @@ func (b *Book) ListCredentials(account string) ([]Credential, error) {
 	return list, nil
 }
 
-// Revoke ends a credential: the next AUTH with it is refused. A second time
-// changes nothing. ErrNotFound when there is none.
+// Revoke ends a credential: the next AUTH with it is refused, and so is the next
+// message of an open session. A second time changes nothing. ErrNotFound when
+// there is none.
 func (b *Book) Revoke(ctx context.Context, accessKeyID string) (Credential, error) {
+	c, err := b.alter(ctx, accessKeyID, func(c *Credential, d *credentialData) {
+		if !c.Revoked() {
+			d.Revoked = time.Now().UTC().Truncate(time.Second)
+			c.RevokedAt = d.Revoked
+		}
+	})
+	if err == nil {
+		b.ended(accessKeyID)
+	}
+	return c, err
+}
+
+// SetTerms replaces the terms of a credential; ErrNotFound, ErrTerms.
+func (b *Book) SetTerms(ctx context.Context, accessKeyID string, t Terms) (Credential, error) {
+	t, err := t.Normal()
+	if err != nil {
+		return Credential{}, err
+	}
+	return b.alter(ctx, accessKeyID, func(c *Credential, d *credentialData) { c.Terms, d.Terms = t, termsData(t) })
+}
+
+// alter changes a credential by what f does to it and to its form on disk.
+func (b *Book) alter(ctx context.Context, accessKeyID string, f func(*Credential, *credentialData)) (Credential, error) {
 	b.change.Lock()
 	defer b.change.Unlock()
-	b.mu.RLock()
-	old := b.credentials[accessKeyID]
-	b.mu.RUnlock()
+	old := b.credential(accessKeyID)
 	if old == nil {
 		return Credential{}, fmt.Errorf("credential %q: %w", accessKeyID, ErrNotFound)
 	}
-	if old.Revoked() {
-		return old.Credential, nil
-	}
-	var d credentialData
-	if err := json.Unmarshal(old.record.Data, &d); err != nil {
-		return Credential{}, fmt.Errorf("credential %s: %w", accessKeyID, err)
-	}
-	d.Revoked = time.Now().UTC().Truncate(time.Second)
-	r := old.record
-	var err error
-	if r.Data, err = json.Marshal(d); err != nil {
+	d, err := decodeData(old.record)
+	if err != nil {
 		return Credential{}, err
 	}
-	if r, err = b.dir.Put(context.WithoutCancel(ctx), r); err != nil {
-		return Credential{}, fmt.Errorf("keep credential: %w", err)
+	before, err := json.Marshal(d)
+	if err != nil {
+		return Credential{}, err
 	}
-	changed := &credential{old.Credential, r, old.tag}
-	changed.RevokedAt = d.Revoked
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.credentials[accessKeyID] = changed
-	return changed.Credential, nil
+	changed := &credential{Credential: old.Credential, record: old.record, tag: old.tag, used: old.used}
+	f(&changed.Credential, &d)
+	if after, err := json.Marshal(d); err != nil || string(after) == string(before) {
+		return old.shown(), err
+	}
+	if at := old.used.Load(); at != 0 {
+		d.Used = time.Unix(at, 0).UTC()
+	}
+	return b.keepCredential(ctx, changed, d)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 
+	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/mail"
 )
 
@@ -14,6 +15,18 @@ type Principal struct {
 	Name       string // the account's name
 	Credential string // access key id; empty for a trusted network
 	Strict     bool   // the account's profile is SES's own
+	SigV2      bool   // the credential's password has the form of before 2019
+	// ConfigurationSet and Tags are the credential's defaults for its messages.
+	ConfigurationSet string
+	Tags             []account.Tag
+}
+
+// Standing is a principal with its account and credential as they are now: a
+// session may be hours older than the last change.
+type Standing struct {
+	Principal  *Principal
+	Account    account.Account
+	Credential account.Credential // empty for a trusted network
 }
 
 // The refusals at AUTH (spec section 1.3, recorded).

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"testing"
 
 	"github.com/sesame-mta/sesame/account"
@@ -69,7 +70,7 @@ func TestAuthenticateGivesThePrincipalOrErrInvalid(t *testing.T) {
 				return
 			}
 			want := auth.Principal{Account: "000000000001", Name: "default", Credential: c.AccessKeyID}
-			if err != nil || *p != want {
+			if err != nil || !reflect.DeepEqual(*p, want) {
 				t.Errorf("got %+v, %v, want %+v", p, err, want)
 			}
 		})

@@ -1,0 +1,92 @@
+package quota
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"time"
+)
+
+// Burst is how many seconds' worth of its rate a rested account may send at once.
+const Burst = 5
+
+// maxBuckets bounds the memory; beyond it full buckets are forgotten, which
+// changes nothing.
+const maxBuckets = 10_000
+
+// Rates keeps a token bucket for each key, usually an account. A message is
+// admitted while there are tokens and then takes one for each recipient, debt
+// allowed, so that a large message is not shut out for ever. The zero value is
+// ready, and safe for concurrent use.
+type Rates struct {
+	mu      sync.Mutex
+	buckets map[string]*bucket
+}
+
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+// Take asks for n recipients at a rate a second, which is positive. When they
+// may go now it gives zero. Otherwise it gives how long until one may, and takes
+// nothing unless that is within patience: then they are booked, and may go after
+// that time.
+func (r *Rates) Take(key string, rate float64, n int, now time.Time, patience time.Duration) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.bucket(key, rate, now)
+	if b.tokens > 0 {
+		b.tokens -= float64(n)
+		return 0
+	}
+	// The smallest step above an empty bucket, so that the wait is never zero.
+	wait := time.Duration(math.Min(-b.tokens/rate*float64(time.Second), math.MaxInt64/2)) + time.Millisecond
+	if wait <= patience {
+		b.tokens -= float64(n)
+	}
+	return wait
+}
+
+// bucket gives a key's bucket, filled up to now.
+func (r *Rates) bucket(key string, rate float64, now time.Time) *bucket {
+	full := math.Max(1, Burst*rate)
+	b := r.buckets[key]
+	if b == nil {
+		if len(r.buckets) >= maxBuckets {
+			r.forget(now)
+		}
+		b = &bucket{full, now}
+		if r.buckets == nil {
+			r.buckets = make(map[string]*bucket)
+		}
+		r.buckets[key] = b
+		return b
+	}
+	// A clock that was set back fills nothing and takes nothing.
+	if d := now.Sub(b.at); d > 0 {
+		b.tokens += d.Seconds() * rate
+	}
+	b.tokens, b.at = math.Min(b.tokens, full), now
+	return b
+}
+
+// forget drops buckets that were not used for an hour and hold no debt.
+func (r *Rates) forget(now time.Time) {
+	for key, b := range r.buckets {
+		if b.tokens >= 0 && now.Sub(b.at) > time.Hour {
+			delete(r.buckets, key)
+		}
+	}
+}
+
+// Exceeded says which rate was exceeded, for the log.
+type Exceeded struct {
+	Rate float64       // recipients a second
+	Wait time.Duration // until the next may go
+}
+
+// Error implements error.
+func (e *Exceeded) Error() string {
+	return fmt.Sprintf("rate of %g recipients a second is used up, frees in %s", e.Rate, e.Wait.Round(time.Millisecond))
+}
