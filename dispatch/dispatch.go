@@ -135,7 +135,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	for _, s := range d.sites {
 		d.pump(s)
 	}
-	d.startAskers()
+	d.startAskers(len(d.asked))
 	d.mu.Unlock()
 	close(d.started)
 	defer close(d.done)

@@ -656,6 +656,28 @@ func TestDomainWithoutRouteIsAskedForOnce(t *testing.T) {
 	}
 }
 
+func TestSlowNameServerDelaysNoOtherDomain(t *testing.T) {
+	world(t, func(t *testing.T, r *rig) {
+		r.resolve = func(ctx context.Context, d string) (*route.Route, error) {
+			if strings.HasPrefix(d, "dead") {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return &route.Route{Domain: d, Site: "mx." + d, Expires: time.Now().Add(time.Hour)}, nil
+		}
+		r.begin()
+		for i := range 20 {
+			r.send(fmt.Sprintf("u@dead%d.example", i))
+			time.Sleep(time.Second)
+			r.send(fmt.Sprintf("v@d%d.example.org", i))
+			synctest.Wait()
+			if n := r.attempts(); n != i+1 {
+				t.Fatalf("%d attempts while %d domains are looked up, want %d", n, i+1, i+1)
+			}
+		}
+	})
+}
+
 func TestDomainFollowsItsRoute(t *testing.T) {
 	world(t, func(t *testing.T, r *rig) {
 		var site atomic.Value

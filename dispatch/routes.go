@@ -63,11 +63,13 @@ func (d *Dispatcher) lookUp(domain string) {
 	}
 	t.pending = true
 	d.asked = append(d.asked, domain)
-	d.startAskers()
+	d.startAskers(1)
 }
 
-func (d *Dispatcher) startAskers() {
-	for d.ask != nil && d.askers < min(maxAskers, len(d.asked)) {
+// startAskers begins resolvers for n more domains: those that run may be busy
+// for as long as a name server is silent. The lock is held.
+func (d *Dispatcher) startAskers(n int) {
+	for ; n > 0 && d.ask != nil && d.askers < maxAskers; n-- {
 		d.askers++
 		d.ask()
 	}
