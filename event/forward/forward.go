@@ -28,8 +28,11 @@ const readLimit = 5000
 // earlyLimit is the most groups that are looked at before their minute is over.
 const earlyLimit = 200
 
-// breath is the least time between two passes.
-const breath = 100 * time.Millisecond
+// breath is the least time between two passes, putOff that after one that failed.
+const (
+	breath = 100 * time.Millisecond
+	putOff = 10 * time.Second
+)
 
 // ErrGone says that a message is not kept any more.
 var ErrGone = errors.New("message is gone")
@@ -99,12 +102,13 @@ func (f *Forwarder) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		wait, err := f.pass(ctx)
+		rest := breath
 		if err != nil && ctx.Err() == nil {
 			f.o.Log.Warn("bounce mail put off", "err", err)
-			wait = 10 * time.Second
+			wait, rest = putOff, putOff
 		}
 		timer.Reset(wait)
-		if !pause(ctx, breath) {
+		if !pause(ctx, rest) {
 			return nil
 		}
 	}
@@ -123,6 +127,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // pass makes every DSN that is ready and gives the time until the next may be.
+// What fails for one message holds up no other; the first error is returned.
 func (f *Forwarder) pass(ctx context.Context) (time.Duration, error) {
 	records, err := f.o.Outbox.Read(ctx, Consumer, 0, readLimit)
 	if err != nil {
@@ -133,13 +138,17 @@ func (f *Forwarder) pass(ctx context.Context) (time.Duration, error) {
 	// A short list looks at each message whether its last recipient is final and
 	// the DSN may go at once; a long one would load too much, and waits.
 	early := len(gs) <= earlyLimit
+	var first error
 	for _, g := range gs {
-		left := time.Until(g[0].Event.Time.Add(group))
+		left := remaining(g)
 		if left <= 0 || early {
 			left, err = f.try(ctx, g)
 		}
-		if err != nil {
-			return 0, err
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		if first == nil {
+			first = err
 		}
 		if left > 0 && left < wait {
 			wait = left
@@ -148,7 +157,17 @@ func (f *Forwarder) pass(ctx context.Context) (time.Duration, error) {
 	if len(records) == readLimit && wait > time.Second {
 		wait = time.Second
 	}
-	return wait, nil
+	return wait, first
+}
+
+// remaining gives how long a group waits for more failures. Its first lies far
+// in the future when the clock was set back: then nothing tells how long.
+func remaining(g []event.Record) time.Duration {
+	left := time.Until(g[0].Event.Time.Add(group))
+	if left > 2*group {
+		return 0
+	}
+	return left
 }
 
 // groups parts records by message and then by time: a group holds the failures
@@ -185,7 +204,7 @@ func (f *Forwarder) try(ctx context.Context, g []event.Record) (time.Duration, e
 	if orig.From.Null() || orig.Notice {
 		return 0, f.ack(ctx, g)
 	}
-	if left := time.Until(first.Time.Add(group)); left > 0 && orig.Waiting > 0 {
+	if left := remaining(g); left > 0 && orig.Waiting > 0 {
 		return left, nil
 	}
 	if err := f.submit(ctx, g, orig); err != nil {

@@ -27,6 +27,7 @@ type desk struct {
 	byID    map[mail.ID]bool
 	fail    error
 	failAck error
+	lost    map[mail.ID]error // messages that cannot be read
 }
 
 func newDesk() *desk {
@@ -34,6 +35,11 @@ func newDesk() *desk {
 }
 
 func (d *desk) bounce(t *testing.T, id mail.ID, n int) {
+	t.Helper()
+	d.bounceAt(t, id, n, time.Now())
+}
+
+func (d *desk) bounceAt(t *testing.T, id mail.ID, n int, at time.Time) {
 	t.Helper()
 	to, err := mail.ParseForwardPath(fmt.Sprintf("r%d@example.net", n))
 	if err != nil {
@@ -43,7 +49,7 @@ func (d *desk) bounce(t *testing.T, id mail.ID, n int) {
 	defer d.mu.Unlock()
 	d.seq++
 	d.waiting = append(d.waiting, event.Record{Seq: d.seq, Event: event.Event{Type: event.Bounce, Message: id,
-		Account: "000000000001", Time: time.Now(), Recipients: []event.Recipient{{N: n, To: to,
+		Account: "000000000001", Time: at, Recipients: []event.Recipient{{N: n, To: to,
 			Reply: *mail.Refuse(550, 1, 1, "user unknown"), Remote: true, Host: "mx.example.net"}}}})
 	select {
 	case d.changed <- struct{}{}:
@@ -79,6 +85,9 @@ func (d *desk) Changed(string) <-chan struct{} { return d.changed }
 func (d *desk) Original(_ context.Context, id mail.ID) (forward.Original, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err := d.lost[id]; err != nil {
+		return forward.Original{}, err
+	}
 	o, ok := d.orig[id]
 	if !ok {
 		return o, forward.ErrGone
@@ -250,6 +259,35 @@ func TestAFailureToSubmitIsTriedAgain(t *testing.T) {
 		d.fail = nil
 		d.mu.Unlock()
 		time.Sleep(time.Minute)
+		if n, w := d.counts(); n != 1 || w != 0 {
+			t.Errorf("%d notices, %d events waiting", n, w)
+		}
+	})
+}
+
+func TestAMessageThatCannotBeReadHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk()
+		d.orig[two] = original(t, "b@example.org", 0)
+		d.lost = map[mail.ID]error{one: errors.New("content is missing")}
+		defer run(t, d)()
+		d.bounce(t, one, 0)
+		d.bounce(t, two, 0)
+		time.Sleep(2 * time.Minute)
+		if n, w := d.counts(); n != 1 || w != 1 {
+			t.Errorf("%d notices, %d events waiting, want that of the other message", n, w)
+		}
+	})
+}
+
+// A failure that was recorded under a clock since set back lies in the future.
+func TestAClockSetBackHoldsUpNoDSN(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk()
+		d.orig[one] = original(t, "a@example.org", 3)
+		defer run(t, d)()
+		d.bounceAt(t, one, 0, time.Now().AddDate(1, 0, 0))
+		time.Sleep(2 * time.Minute)
 		if n, w := d.counts(); n != 1 || w != 0 {
 			t.Errorf("%d notices, %d events waiting", n, w)
 		}
