@@ -202,6 +202,7 @@ func (l *loader) limits() {
 	l.within("limits.connections", int64(c.Connections), 1, 1_000_000)
 	l.within("limits.connections_per_ip", int64(c.ConnectionsPerIP), 1, 1_000_000)
 	l.within("limits.messages_per_connection", int64(c.MessagesPerConnection), 1, 1_000_000)
+	l.within("limits.sigv2_rate", int64(c.SigV2Rate), 0, 1_000_000)
 	l.lasting("limits.idle_timeout", c.IdleTimeout, time.Second, time.Hour)
 }
 

@@ -73,6 +73,10 @@ type Limits struct {
 	MessagesPerConnection int `toml:"messages_per_connection"`
 	// How long an authenticated client may be silent.
 	IdleTimeout time.Duration `toml:"idle_timeout"`
+	// Take mail that comes faster than its account's rate and send it when the rate allows, up to an hour later, instead of refusing it with 454. An account may say otherwise.
+	QueueOnThrottle bool `toml:"queue_on_throttle"`
+	// The recipients a second that credentials with a SigV2 password, from before 2019, may send to, all of an account together. 0: no limit but the account's.
+	SigV2Rate int `toml:"sigv2_rate"`
 }
 
 // DNS is whom to ask.
@@ -188,6 +192,7 @@ func Default(hostname string) *Config {
 			ConnectionsPerIP:      200,
 			MessagesPerConnection: 1000,
 			IdleTimeout:           5 * time.Minute, // RFC 5321 section 4.5.3.2.7
+			SigV2Rate:             5,
 		},
 		Delivery: Delivery{
 			Port:         25,

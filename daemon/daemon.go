@@ -16,6 +16,7 @@ import (
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/api/admin"
+	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/config"
 	"github.com/sesame-mta/sesame/delivery"
 	"github.com/sesame-mta/sesame/dispatch"
@@ -57,6 +58,7 @@ type Daemon struct {
 	spool      *bolt.Spool
 	books      *bolt.Books
 	accounts   *account.Book
+	auth       *auth.Book
 	identities *identity.Book
 
 	queue    *queue.Queue
@@ -107,6 +109,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer end()
 	back, backCtx := errgroup.WithContext(inner)
 	back.Go(func() error { return d.queue.Run(backCtx) })
+	back.Go(func() error { return d.accounts.Run(backCtx) })
 	back.Go(func() error { return d.forward.Run(backCtx) })
 	if l := d.listeners.metrics; l != nil {
 		h := healthMux(d.metrics, func() error { return d.spool.Room(0) }, d.ready.Load)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/auth/sigv4"
@@ -73,10 +74,12 @@ func (d *Daemon) openData(context.Context) error {
 func (d *Daemon) openBooks(ctx context.Context) error {
 	var err error
 	d.accounts, err = account.Open(ctx, account.Options{Directory: d.books, Keys: d.keys,
-		Derive: func(secret string) string { return sigv4.SMTPPassword(secret, d.cfg.Region) }})
+		Derive:         func(secret string) string { return sigv4.SMTPPassword(secret, d.cfg.Region) },
+		DeriveImported: deriveImported, Log: d.logger("account")})
 	if err != nil {
 		return err
 	}
+	d.auth = auth.NewBook(d.accounts, d.strict())
 	var sources []identity.Source
 	for _, s := range d.cfg.Sources {
 		sources = append(sources, identity.Source{Address: s.Address, EHLO: s.EHLO})
@@ -108,7 +111,10 @@ func (d *Daemon) buildQueue(context.Context) error {
 		Unrouted: func(domain string) { d.dispatch.Unrouted(domain) }})
 	d.desk = submission.New(submission.Options{
 		Hostname: d.cfg.Hostname, Domain: d.serviceDomain(), Spool: d.spool, Queue: d.queue, Minter: minter,
-		Rules: admission.Rules(admission.Options{Region: d.cfg.Region, Identities: covered{d.identities}}),
+		Rules: admission.Rules(admission.Options{Region: d.cfg.Region, Identities: covered{d.identities},
+			Throttling: admission.Throttling{Rates: new(quota.Rates), SigV2: float64(d.cfg.Limits.SigV2Rate),
+				Queue: d.cfg.Limits.QueueOnThrottle}}),
+		Renew: d.auth.Renew,
 		Keys:  d.identities.KeyRefs, Interest: interest, Now: d.queue.Now,
 		MessageBytes: d.cfg.Limits.MessageBytes, MaxAge: d.cfg.Delivery.MaxAge,
 		ShowClient: d.cfg.Delivery.ShowClientAddress, Log: d.logger("submission"), Metrics: d.metrics,
@@ -185,10 +191,9 @@ func (d *Daemon) smtpCarrier(dns *resolver.Resolver, smart *delivery.Smarthost) 
 
 // buildDoors makes the SMTP server and the admin server.
 func (d *Daemon) buildDoors(context.Context) error {
-	authBook := auth.NewBook(d.accounts, d.strict())
 	o := smtpd.Options{
 		Hostname: d.cfg.Hostname, Strict: d.strict(), Starttls: d.listeners.starttls, ImplicitTLS: d.listeners.implicit,
-		TLS: d.tlsConfig(), Auth: authBook, Desk: d.desk,
+		TLS: d.tlsConfig(), Auth: d.auth, Desk: d.desk,
 		Limits: smtpd.Limits{
 			MessageBytes: d.cfg.Limits.MessageBytes, Recipients: d.cfg.Limits.Recipients,
 			Connections: d.cfg.Limits.Connections, ConnectionsPerIP: d.cfg.Limits.ConnectionsPerIP,
@@ -199,7 +204,7 @@ func (d *Daemon) buildDoors(context.Context) error {
 	}
 	var err error
 	if len(d.cfg.Listen.TrustedNetworks) > 0 {
-		if o.TrustedPrincipal, err = authBook.Trusted(d.cfg.Listen.TrustedAccount); err != nil {
+		if o.TrustedPrincipal, err = d.auth.Trusted(d.cfg.Listen.TrustedAccount); err != nil {
 			return fmt.Errorf("listen.trusted_account: %w", err)
 		}
 		o.Trusted = d.cfg.Listen.TrustedNetworks

@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/mail/message"
@@ -35,6 +37,12 @@ type Options struct {
 	Queue    Queue
 	Minter   *mail.Minter
 	Rules    []admission.Rule
+	// Renew gives a principal as it is now, and refuses one that is good no more.
+	// Nil takes it as it came, in production and without limits.
+	Renew func(p *auth.Principal) (auth.Standing, error)
+	// IsSimulated tells the domains whose recipients are not charged to the daily
+	// quota; nil is none.
+	IsSimulated func(domain string) bool
 	// Keys names the DKIM keys for the domain of a From field.
 	Keys func(account, domain string) []string
 	// Interest names the consumers that want an event; nil is none.
@@ -69,9 +77,17 @@ func New(o Options) *Desk {
 	if o.Domain == "" {
 		o.Domain = o.Hostname
 	}
+	if o.Renew == nil {
+		o.Renew = unlimited
+	}
 	d := &Desk{o: o, metrics: newMetrics(o.Metrics)}
 	d.bufs.New = func() any { return new([receiveBuf]byte) }
 	return d
+}
+
+// unlimited takes a principal as it came.
+func unlimited(p *auth.Principal) (auth.Standing, error) {
+	return auth.Standing{Principal: p, Account: account.Account{ID: p.Account, Name: p.Name, Production: true}}, nil
 }
 
 // Room answers at MAIL: whether a message of size octets (0: not said) would
@@ -107,8 +123,15 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	if err != nil {
 		return mail.ID{}, d.note(log, "header", malformed(err))
 	}
+	now := d.o.Now()
+	standing, err := d.o.Renew(r.Principal)
+	if err != nil {
+		return mail.ID{}, d.note(log, "credential", err)
+	}
+	r = r.by(standing.Principal)
 	c := &admission.Candidate{
-		Principal: r.Principal, From: r.From, To: r.To, Header: section, Size: draft.Size(),
+		Principal: r.Principal, Account: standing.Account, Credential: standing.Credential,
+		From: r.From, To: r.To, Header: section, Size: draft.Size(),
 	}
 	for _, rule := range d.o.Rules {
 		if err := rule.Check(ctx, c); err != nil {
@@ -116,7 +139,6 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 		}
 	}
 
-	now := d.o.Now()
 	id := d.o.Minter.New(now)
 	edit, messageID := d.edit(r, section, id, now)
 	m := queue.Message{
@@ -124,7 +146,7 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 		Size: draft.Size(), HeaderSize: int64(len(header)), Edit: edit, EightBit: facts.EightBit,
 		MessageID: messageID, Keys: d.keys(r.Principal.Account, section, now),
 	}
-	first, err := d.append(ctx, m, draft)
+	first, err := d.append(ctx, c, m, draft)
 	if err != nil {
 		return mail.ID{}, d.note(log, "storage", storageReply(err))
 	}
@@ -135,10 +157,10 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 }
 
 // append makes the one Append of a message.
-func (d *Desk) append(ctx context.Context, m queue.Message, draft queue.Draft) (mail.ID, error) {
+func (d *Desk) append(ctx context.Context, c *admission.Candidate, m queue.Message, draft queue.Draft) (mail.ID, error) {
 	s := queue.Submission{
-		Message: m, Content: draft, Due: m.Accepted, MaxAge: d.o.MaxAge,
-		Charge: queue.Charge{Account: m.Account, Recipients: len(m.To)},
+		Message: m, Content: draft, Due: m.Accepted.Add(c.Wait), MaxAge: d.o.MaxAge,
+		Charge: queue.Charge{Account: m.Account, Recipients: d.charged(m.To), Limit: c.Account.MaxDay},
 	}
 	if d.o.Interest != nil {
 		if names := d.o.Interest(event.Send, m.Account); len(names) > 0 {
@@ -147,6 +169,19 @@ func (d *Desk) append(ctx context.Context, m queue.Message, draft queue.Draft) (
 		}
 	}
 	return d.o.Queue.Append(ctx, s)
+}
+
+// charged counts the recipients that count to the daily quota (spec section 5.1).
+func (d *Desk) charged(to []mail.ForwardPath) int {
+	n := len(to)
+	if d.o.IsSimulated != nil {
+		for _, p := range to {
+			if d.o.IsSimulated(p.Domain()) {
+				n--
+			}
+		}
+	}
+	return n
 }
 
 // SubmitNotice takes in a mail of our own. It passes no rule and is charged to

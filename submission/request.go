@@ -18,6 +18,13 @@ type Request struct {
 	Content   Content
 }
 
+// by gives the request as one of another principal.
+func (r *Request) by(p *auth.Principal) *Request {
+	c := *r
+	c.Principal = p
+	return &c
+}
+
 // Origin is where a request came from, for Received, the log and the trace.
 type Origin struct {
 	Client netip.Addr // the client's network address

@@ -2,7 +2,9 @@ package admission
 
 import (
 	"context"
+	"time"
 
+	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/mail/message"
@@ -11,10 +13,16 @@ import (
 // Candidate is a message that asks to be let in, with all that is known of it.
 type Candidate struct {
 	Principal *auth.Principal
-	From      mail.ReversePath
-	To        []mail.ForwardPath
-	Header    *message.Section
-	Size      int64 // octets of the content
+	// Account and Credential as they are now; the latter is empty for a client of
+	// a trusted network.
+	Account    account.Account
+	Credential account.Credential
+	From       mail.ReversePath
+	To         []mail.ForwardPath
+	Header     *message.Section
+	Size       int64 // octets of the content
+	// Wait, set by the rate rule, puts the first attempt off.
+	Wait time.Duration
 }
 
 // Rule looks at a candidate. Its error is the *mail.Reply that refuses it.
@@ -27,16 +35,23 @@ type Rule struct {
 type Options struct {
 	Region     string // label in SES's texts, written in capitals
 	Identities Identities
+	// IsSimulated tells the domains of the mailbox simulator; nil is none.
+	IsSimulated func(domain string) bool
+	Throttling  Throttling
 }
 
 // Rules gives the rules in the order in which they are asked. The first refusal
 // is the reply, so what is cheap and certain comes first.
 func Rules(o Options) []Rule {
 	return []Rule{
+		{"pause", pause},
 		{"hops", hops},
 		{"from", oneFrom},
 		{"identity", identities(o.Identities, o.Region)},
+		{"sandbox", sandbox(o)},
 		{"configuration_set", configurationSet},
+		{"credential", credential},
+		{"rate", rate(o.Throttling)},
 	}
 }
 

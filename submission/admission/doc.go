@@ -1,5 +1,6 @@
 // Package admission holds the rules that a message must pass before it is
 // accepted, one file each, and their order in one list. It is a part of
 // submission, which gathers the facts; a rule only looks and answers.
-// It opens no message and no connection, and changes nothing.
+// It opens no message and no connection, and changes nothing but the tokens of
+// the rate.
 package admission

@@ -22,8 +22,6 @@ const maxRefusal = mail.MaxReplyLine - len("554 \r\n")
 // Return-Path (spec section 4.5), each on the parsed address. A field that does
 // not parse is refused with the parser's sentence.
 func identities(ids Identities, region string) func(context.Context, *Candidate) error {
-	prefix := "Message rejected: Email address is not verified. " +
-		"The following identities failed the check in region " + strings.ToUpper(region) + ": "
 	return func(_ context.Context, c *Candidate) error {
 		var missing []string
 		seen := make(map[mail.Address]bool, 4)
@@ -60,8 +58,14 @@ func identities(ids Identities, region string) func(context.Context, *Candidate)
 		if len(missing) == 0 {
 			return nil
 		}
-		return mail.Recorded(554, 7, 1, clip(prefix, missing))
+		return notVerified(region, missing)
 	}
+}
+
+// notVerified is the refusal that lists the identities in question.
+func notVerified(region string, names []string) *mail.Reply {
+	return mail.Recorded(554, 7, 1, clip("Message rejected: Email address is not verified. "+
+		"The following identities failed the check in region "+strings.ToUpper(region)+": ", names))
 }
 
 // clip joins the identities and ends in "..." where the line would be too long.

@@ -1,0 +1,67 @@
+package admission
+
+import (
+	"context"
+	"time"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/quota"
+	"github.com/sesame-mta/sesame/mail"
+)
+
+// The refusals of mail that comes too fast (spec section 1.5, recorded).
+var (
+	errRate  = mail.Recorded(454, 7, 0, "Throttling failure: Maximum sending rate exceeded.")
+	errSigV2 = mail.Recorded(454, 7, 0, "Throttling failure: Maximum SigV2 SMTP sending rate exceeded.")
+)
+
+// patience is how far ahead mail is taken of an account that queues what is
+// beyond its rate; what would wait longer is refused.
+const patience = time.Hour
+
+// Throttling is what the rate rule goes by.
+type Throttling struct {
+	// Rates is where accounts stand. Nil keeps no rate at all.
+	Rates *quota.Rates
+	// SigV2 is the budget of each account for credentials of the old form, in
+	// recipients a second, beside that of the account; 0 is none.
+	SigV2 float64
+	// Queue takes what is beyond the rate and lets it wait, for accounts that do
+	// not say which.
+	Queue bool
+	// Now is the time; nil is time.Now.
+	Now func() time.Time
+}
+
+// rate takes the recipients of a message from the account's tokens, simulator
+// ones among them (spec section 9). It comes last of all rules, so that what
+// another refuses costs nothing.
+func rate(t Throttling) func(context.Context, *Candidate) error {
+	if t.Now == nil {
+		t.Now = time.Now
+	}
+	return func(_ context.Context, c *Candidate) error {
+		if t.Rates == nil {
+			return nil
+		}
+		now, id := t.Now(), c.Principal.Account
+		if c.Principal.SigV2 && t.SigV2 > 0 {
+			if wait := t.Rates.Take("sigv2 "+id, t.SigV2, len(c.To), now, 0); wait > 0 {
+				return errSigV2.WithCause(&quota.Exceeded{Rate: t.SigV2, Wait: wait})
+			}
+		}
+		if c.Account.MaxRate <= 0 {
+			return nil
+		}
+		may := time.Duration(0)
+		if c.Account.Throttle == account.ThrottleQueue || c.Account.Throttle == account.ThrottleFile && t.Queue {
+			may = patience
+		}
+		wait := t.Rates.Take(id, c.Account.MaxRate, len(c.To), now, may)
+		if wait > may {
+			return errRate.WithCause(&quota.Exceeded{Rate: c.Account.MaxRate, Wait: wait})
+		}
+		c.Wait = wait
+		return nil
+	}
+}
