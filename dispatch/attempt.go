@@ -37,6 +37,9 @@ func (d *Dispatcher) try(ctx context.Context, s *site, lease *queue.Lease) {
 		d.settle(ctx, lease, same(o, len(lease.Entries)))
 		return
 	}
+	if !d.pass(ctx, lease) {
+		return
+	}
 	d.metrics.inFlight.Inc()
 	outcomes := d.attempt(ctx, t.route, lease)
 	d.metrics.inFlight.Dec()

@@ -13,7 +13,9 @@ import (
 	"github.com/sesame-mta/sesame/delivery"
 	"github.com/sesame-mta/sesame/delivery/egress"
 	"github.com/sesame-mta/sesame/delivery/route"
+	"github.com/sesame-mta/sesame/dispatch/scan"
 	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/internal/memo"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 )
@@ -39,7 +41,7 @@ type Contents interface {
 	Open(ctx context.Context, id mail.ID) (queue.Content, error)
 }
 
-// Options is what a Dispatcher needs. All but the last five are required.
+// Options is what a Dispatcher needs. All but the last six are required.
 type Options struct {
 	// Queue must tell this dispatcher what happens: its options Ready and
 	// Unrouted are the methods of the same names.
@@ -49,6 +51,8 @@ type Options struct {
 	Carrier delivery.Carrier
 	Signer  Signer
 	Limiter Limiter
+	// Scanner looks at each message before it leaves; nil is none.
+	Scanner scan.Scanner
 	// Retry is the pause after the first failure, the second and so on; the
 	// last repeats. One minute to four hours unless given.
 	Retry []time.Duration
@@ -66,6 +70,7 @@ type Dispatcher struct {
 	o       Options
 	log     *slog.Logger
 	metrics *metrics
+	seen    *memo.Table[*finding] // what the scanner said of a message
 
 	mu sync.Mutex
 	// start begins a worker, ask a resolver; both are nil but during Run.
@@ -108,6 +113,7 @@ func New(o Options) *Dispatcher {
 		o:       o,
 		log:     o.Log,
 		metrics: newMetrics(o.Metrics),
+		seen:    memo.New[*finding](maxSeen),
 		free:    o.Concurrency,
 		sites:   make(map[string]*site),
 		waiting: newLines(),
@@ -161,6 +167,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 	d.mu.Unlock()
 	workers.Wait()
+	d.seen.Close()
 	select {
 	case <-d.fatal:
 		return queue.ErrBroken

@@ -13,6 +13,7 @@ type metrics struct {
 	retried  prometheus.Counter
 	inFlight prometheus.Gauge
 	wait     prometheus.Histogram
+	scans    *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -42,12 +43,16 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Help:    "Time from acceptance to delivery, by recipient.",
 			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30, 60, 300, 1800, 3600, 14400, 86400, 345600},
 		}),
+		scans: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sesame_dispatch_scans_total",
+			Help: "Messages shown to the scanner, by what it found; unknown is no answer.",
+		}, []string{"verdict"}),
 	}
 	for _, result := range []mail.Result{mail.Delivered, mail.Deferred, mail.Failed} {
 		m.results.WithLabelValues(result.String())
 	}
 	if r != nil {
-		r.MustRegister(m.attempts, m.results, m.expired, m.retried, m.inFlight, m.wait)
+		r.MustRegister(m.attempts, m.results, m.expired, m.retried, m.inFlight, m.wait, m.scans)
 	}
 	return m
 }

@@ -66,7 +66,8 @@ func (d *Dispatcher) judge(e queue.Entry, o mail.Outcome, now time.Time, jitter 
 		due = e.Expires // the last attempt: give up on time, not hours late
 	}
 	v.outcome.Result = mail.Deferred
-	v.settled = queue.Settled{N: e.N, Result: mail.Deferred, Due: due, Attempts: e.Attempts + 1, Last: o.Reply}
+	v.settled = queue.Settled{N: e.N, Result: mail.Deferred, Due: due, Attempts: e.Attempts + 1, Last: o.Reply,
+		Scanned: e.Scanned}
 	if o.Remote {
 		v.settled.LastHost = o.Host
 	}
@@ -96,8 +97,7 @@ func (d *Dispatcher) settleAll(ctx context.Context, leases []*queue.Lease, paral
 	_ = g.Wait() // record returns nothing
 }
 
-// record commits verdicts, retrying for as long as it takes: while the outcome
-// is known here, the message is not sent again for want of a place to write it.
+// record tells of verdicts and commits them.
 func (d *Dispatcher) record(ctx context.Context, lease *queue.Lease, verdicts []verdict, now time.Time) {
 	if len(verdicts) == 0 {
 		d.release(lease)
@@ -107,8 +107,14 @@ func (d *Dispatcher) record(ctx context.Context, lease *queue.Lease, verdicts []
 	for i, v := range verdicts {
 		settled[i] = v.settled
 	}
-	events := d.events(lease.Message, verdicts, now)
 	d.tell(ctx, lease.Message, verdicts, now)
+	d.commit(ctx, lease, settled, d.events(lease.Message, verdicts, now))
+}
+
+// commit ends a lease with what became of its entries. It tries for as long as it
+// takes: while the outcome is known here, the message is not sent again for want
+// of a place to write it.
+func (d *Dispatcher) commit(ctx context.Context, lease *queue.Lease, settled []queue.Settled, events []event.Event) {
 	last := false
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		err := d.o.Queue.Settle(context.WithoutCancel(ctx), lease, settled, events)

@@ -81,6 +81,7 @@ type Entry struct {
 	Attempts int
 	Last     mail.Reply // of the last attempt; zero before the first
 	LastHost string     // MX host that said it; empty when it is our own
+	Scanned  bool       // a scanner has seen the content and let it pass
 }
 
 // Charge is what an Append takes from an account's quota.
@@ -126,6 +127,7 @@ type Settled struct {
 	Attempts int
 	Last     mail.Reply
 	LastHost string
+	Scanned  bool
 }
 
 // Settlement is the result of one attempt for some recipients of one message,

@@ -178,7 +178,7 @@ func (s *Spool) Commit(_ context.Context, set queue.Settlement) error {
 		}
 		s.remove(e)
 		if r.Result == mail.Deferred {
-			e.Due, e.Attempts, e.Last, e.LastHost = r.Due, r.Attempts, r.Last, r.LastHost
+			e.Due, e.Attempts, e.Last, e.LastHost, e.Scanned = r.Due, r.Attempts, r.Last, r.LastHost, r.Scanned
 			s.insert(e)
 			continue
 		}

@@ -126,6 +126,7 @@ type entryRecord struct {
 	Attempts int         `cbor:"6,keyasint,omitempty"`
 	Last     replyRecord `cbor:"7,keyasint,omitzero"`
 	LastHost string      `cbor:"8,keyasint,omitempty"`
+	Scanned  bool        `cbor:"9,keyasint,omitempty"`
 }
 
 // replyRecord is a mail.Reply on disk, but for its private cause.
@@ -161,6 +162,7 @@ func encodeEntry(e *queue.Entry) ([]byte, error) {
 	head, err := cbor.Marshal(&entryRecord{
 		Account: e.Line.Account, To: e.To.String(), State: int(e.State), Due: millis(e.Due),
 		Expires: millis(e.Expires), Attempts: e.Attempts, Last: fromReply(e.Last), LastHost: e.LastHost,
+		Scanned: e.Scanned,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode entry: %w", err)
@@ -184,6 +186,6 @@ func decodeEntry(k, v []byte) (queue.Entry, error) {
 	e.Line = queue.Line{Account: r.Account, Domain: e.To.Domain()}
 	e.State = queue.State(r.State)
 	e.Due, e.Expires = fromMillis(r.Due), fromMillis(r.Expires)
-	e.Attempts, e.Last, e.LastHost = r.Attempts, r.Last.reply(), r.LastHost
+	e.Attempts, e.Last, e.LastHost, e.Scanned = r.Attempts, r.Last.reply(), r.LastHost, r.Scanned
 	return e, nil
 }

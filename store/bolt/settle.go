@@ -78,6 +78,7 @@ func (o *settleOp) apply(b *batch) error {
 		}
 		now := *e
 		now.Due, now.Attempts, now.Last, now.LastHost = st.Due, st.Attempts, st.Last, st.LastHost
+		now.Scanned = st.Scanned
 		b.replaceEntry(e, &now)
 	}
 	if final {

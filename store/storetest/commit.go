@@ -20,7 +20,7 @@ func testCommit(b *bench) {
 	due := base().Add(time.Minute)
 	b.ok(b.Commit(ctx, queue.Settlement{ID: id, Entries: []queue.Settled{
 		{N: 0, Result: mail.Delivered},
-		{N: 1, Result: mail.Deferred, Due: due, Attempts: 2, Last: last, LastHost: "mx.example.org"},
+		{N: 1, Result: mail.Deferred, Due: due, Attempts: 2, Last: last, LastHost: "mx.example.org", Scanned: true},
 		{N: 7, Result: mail.Failed}, // not there
 	}}))
 	b.reopen()
@@ -30,9 +30,12 @@ func testCommit(b *bench) {
 	if got := names(entries); got != "b@example.org/1@60000 c@example.org/2@0 " {
 		b.Fatalf("entries %s", got)
 	}
-	if e := entries[0]; e.Attempts != 2 || e.Last != last || e.LastHost != "mx.example.org" || e.State != queue.Queued ||
+	if e := entries[0]; e.Attempts != 2 || e.Last != last || e.LastHost != "mx.example.org" || !e.Scanned || e.State != queue.Queued ||
 		!e.Expires.Equal(base().Add(time.Hour)) {
 		b.Errorf("deferred entry %+v", e)
+	}
+	if entries[1].Scanned {
+		b.Errorf("entry %+v was never settled", entries[1])
 	}
 	page, err := b.Page(ctx, queue.Line{Account: acct1, Domain: "example.org"}, queue.PageOptions{Limit: 9})
 	b.ok(err)
@@ -73,11 +76,14 @@ func testAlter(b *bench) {
 	}
 	// An attempt that was under way when it was held keeps it held.
 	b.ok(b.Commit(ctx, queue.Settlement{ID: id, Entries: []queue.Settled{
-		{N: 1, Result: mail.Deferred, Due: base().Add(time.Second), Attempts: 1},
+		{N: 1, Result: mail.Deferred, Due: base().Add(time.Second), Attempts: 1, Scanned: true},
 	}}))
 	b.depth(1, 3, 3)
 	alter([]int{1, 0, 1, 9}, queue.Alteration{State: queue.Queued}, "a@example.org/0@0 b@example.org/1@1000 ")
 	alter([]int{1}, queue.Alteration{Due: base()}, "b@example.org/1@0 ")
+	if _, entries, err := b.Load(ctx, id, []int{1}); err != nil || !entries[0].Scanned || entries[0].Attempts != 1 {
+		b.Errorf("altered entry %+v, %v", entries, err)
+	}
 	b.depth(1, 3, 1)
 	page, err := b.Page(ctx, queue.Line{Account: acct1, Domain: "example.org"}, queue.PageOptions{Limit: 9})
 	b.ok(err)
