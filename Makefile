@@ -60,7 +60,7 @@ e2e: build ## sesame beside Postfix, Sendmail, Exim, swaks and others
 	$(GO) test -tags e2e -count=1 -timeout 10m ./internal/e2e/
 
 crash: build ## kill -9 under load, KILLS times
-	SESAME_KILLS=$(KILLS) $(GO) test -tags e2e -count=1 -timeout 60m -v -run TestKill ./internal/e2e/
+	SESAME_KILLS=$(KILLS) $(GO) test -tags e2e -count=1 -timeout 12h -v -run TestKill ./internal/e2e/
 
 vuln: ## known holes in what we import, where govulncheck is installed
 	@if command -v govulncheck >/dev/null; then govulncheck ./...; else echo "vuln: skipped, govulncheck is not installed"; fi
@@ -76,7 +76,8 @@ bench: build ## messages a second, beside the Postfix of Debian; ARGS for more
 	dist/bench compare -sesame $(BIN) -json dist/bench.json $(ARGS)
 	dist/bench deferred -sesame $(BIN)
 
-soak: build ## the long runs before a release; takes hours
+soak: build ## the long runs before a release; takes days
+	SESAME_SOAK=1 $(GO) test -count=1 -timeout 24h ./store/...
 	$(MAKE) crash KILLS=10000
 	$(MAKE) fuzz FUZZ_SECONDS=86400
 
