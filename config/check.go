@@ -39,11 +39,9 @@ func (l *loader) check() {
 	l.delivery()
 	l.smarthost()
 	l.sourcesMeaning()
-	if c.Service.Domain != "" {
-		l.host("service.domain", c.Service.Domain)
-	}
 	l.simulator()
 	l.scan()
+	l.service()
 	l.oneOf("log.format", c.Log.Format, "text", "json")
 }
 
@@ -142,6 +140,9 @@ func (l *loader) listen() {
 	}
 	if c.Metrics != "" {
 		add("listen.metrics", c.Metrics)
+	}
+	if c.Public != "" {
+		add("listen.public", c.Public)
 	}
 	if len(c.STARTTLS)+len(c.ImplicitTLS) == 0 && !l.wrong("listen.starttls") && !l.wrong("listen.implicit_tls") {
 		l.fail("listen", "starttls and implicit_tls are both empty: nobody could send")

@@ -45,6 +45,8 @@ type Listen struct {
 	Admin string `toml:"admin"`
 	// The address that serves /metrics (Prometheus), /healthz and /readyz over HTTP. Empty: none.
 	Metrics string `toml:"metrics"`
+	// The address that serves the pages for recipients over HTTP, such as `127.0.0.1:8080`, for a web server with TLS before it. Empty: none.
+	Public string `toml:"public"`
 }
 
 // TLS is the certificate shown to clients.
@@ -135,6 +137,10 @@ type Source struct {
 type Service struct {
 	// The domain in envelope senders, message ids and bounce mail of our own. Empty: `hostname`.
 	Domain string `toml:"domain"`
+	// The host that the MX records of MAIL FROM domains name. Empty: `hostname`.
+	FeedbackHost string `toml:"feedback_host"`
+	// Where people reach the `public` address, without a path, such as `https://mail.example.com`. Needed for the links that verify addresses.
+	PublicURL string `toml:"public_url"`
 	// The domain of the mailbox simulator, beside `simulator.amazonses.com`. Empty: `simulator.` before `domain`.
 	SimulatorDomain string `toml:"simulator_domain"`
 }

@@ -85,7 +85,8 @@ func (d *Daemon) openBooks(ctx context.Context) error {
 		sources = append(sources, identity.Source{Address: s.Address, EHLO: s.EHLO})
 	}
 	d.identities, err = identity.Open(ctx, identity.Options{Directory: d.books, Keys: d.keys,
-		Host: d.cfg.Hostname, Sources: sources})
+		Host: d.cfg.Hostname, Service: d.cfg.Service.Domain, Feedback: d.cfg.Service.FeedbackHost, Sources: sources,
+		Changed: d.identityChanged, Log: d.logger("identity")})
 	if err != nil {
 		return err
 	}
@@ -112,6 +113,7 @@ func (d *Daemon) buildQueue(context.Context) error {
 	d.desk = submission.New(submission.Options{
 		Hostname: d.cfg.Hostname, Domain: d.serviceDomain(), Spool: d.spool, Queue: d.queue, Minter: minter,
 		Rules: admission.Rules(admission.Options{Region: d.cfg.Region, Identities: covered{d.identities},
+			Paused: d.identities.PausedFor, MailFromRefused: d.identities.MailFromRefused,
 			Throttling: admission.Throttling{Rates: new(quota.Rates), SigV2: float64(d.cfg.Limits.SigV2Rate),
 				Queue: d.cfg.Limits.QueueOnThrottle}}),
 		Renew: d.auth.Renew,

@@ -2,16 +2,18 @@ package identity
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/sesame-mta/sesame/account"
-	"github.com/sesame-mta/sesame/dkim"
 	"github.com/sesame-mta/sesame/internal/keyfile"
 )
 
@@ -21,26 +23,53 @@ type Options struct {
 	Keys      *keyfile.File
 	// Host is the server's own name, for the records to publish.
 	Host string
+	// Service is the service domain: with it domains get Easy DKIM. Empty: none.
+	Service string
+	// Feedback is the host that MAIL FROM domains name as their MX; empty is Host.
+	Feedback string
 	// Sources are the addresses it sends from, where they are known.
 	Sources []Source
+	// Changed is told of every change of a state, after it is on stable storage.
+	Changed func(Change)
+	Log     *slog.Logger
+}
+
+// Change is one state of an identity that has become another.
+type Change struct {
+	Identity Identity // as it is now
+	What     string   // "verification", "dkim" or "mail from"
+	From, To State
+	// Why is what DNS lacks, one line each; empty when all is well.
+	Why []string
 }
 
 // Book is the identities of all accounts. Everything but private keys is read
 // from memory; a change is on stable storage before it is seen, and is carried
 // through even when its context ends. It is safe for concurrent use.
 type Book struct {
-	o      Options
-	change sync.Mutex // one change at a time
-	mu     sync.RWMutex
-	byName map[name]*entry
+	o       Options
+	linkKey []byte
+	change  sync.Mutex // one change at a time
+	mu      sync.RWMutex
+	byName  map[name]*entry
+	count   map[string]int // identities of an account
 }
 
 // Open reads the identities into memory.
 func Open(ctx context.Context, o Options) (*Book, error) {
-	b := &Book{o: o, byName: map[name]*entry{}}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Feedback == "" {
+		o.Feedback = o.Host
+	}
+	b := &Book{o: o, linkKey: o.Keys.Key("verification link", 32), byName: map[name]*entry{}, count: map[string]int{}}
 	err := account.Each(ctx, o.Directory, account.KindIdentity, func(r account.Record) error {
 		n, e, err := decode(r)
-		b.byName[n] = e
+		if err == nil {
+			b.byName[n] = e
+			b.count[n.account]++
+		}
 		return err
 	})
 	if err != nil {
@@ -52,8 +81,11 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 // AddOptions is how an identity begins.
 type AddOptions struct {
 	Verified bool // by the operator's word
-	DKIM     bool // make an RSA key; for domains only
+	DKIM     bool // make RSA keys; for domains only
 	Ed25519  bool // and, with DKIM, one for Ed25519 (RFC 8463)
+	// Selector and Private bring a key of the owner's instead.
+	Selector string
+	Private  []byte
 }
 
 // Add makes an identity for an account, given by its id. One that exists is
@@ -68,37 +100,68 @@ func (b *Book) Add(ctx context.Context, accountID, text string, o AddOptions) (I
 	if old != nil && (old.Verified || !o.Verified) {
 		return Identity{}, fmt.Errorf("identity %s: %w", text, account.ErrExists)
 	}
-	d := data{V: version, Created: time.Now().UTC().Truncate(time.Second), Verified: o.Verified}
-	if old == nil && o.DKIM && n.local == "" {
-		algs := []dkim.Algorithm{dkim.RSA}
-		if o.Ed25519 {
-			algs = append(algs, dkim.Ed25519)
-		}
+	if old != nil {
+		return b.update(ctx, n, func(d *data) error { d.Verified = true; return nil })
+	}
+	if n.account != account.SystemID && b.Count(n.account) >= MaxPerAccount {
+		return Identity{}, ErrLimit
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	d := data{V: version, Created: now, Verified: o.Verified}
+	if n.local == "" {
 		// Before the lock: an RSA key takes a while.
-		if d.Keys, err = b.makeKeys(n, d.Created, algs); err != nil {
+		if err := b.firstKeys(n, &d, o); err != nil {
 			return Identity{}, err
 		}
+		if n.account != account.SystemID {
+			d.Token = newToken()
+			d.Verification = &Check{Pending, now}
+		}
+	} else if o.Selector != "" {
+		return Identity{}, fmt.Errorf("%w: only a domain has DKIM keys", ErrSetting)
 	}
 	b.change.Lock()
 	defer b.change.Unlock()
-	if old != nil {
-		return b.verify(ctx, n, text)
+	if n.account != account.SystemID && b.Count(n.account) >= MaxPerAccount {
+		return Identity{}, ErrLimit
 	}
 	return b.put(ctx, n, text, d, 0)
 }
 
-// verify marks a pending identity as verified.
-func (b *Book) verify(ctx context.Context, n name, text string) (Identity, error) {
-	r, err := b.o.Directory.Get(ctx, account.KindIdentity, n.account, text)
+// newToken gives 44 characters of base64, as SES has them (spec section 4.3).
+func newToken() string {
+	var raw [32]byte
+	_, _ = rand.Read(raw[:]) // it never fails
+	return base64.StdEncoding.EncodeToString(raw[:])
+}
+
+// Count gives how many identities an account has.
+func (b *Book) Count(accountID string) int {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.count[accountID]
+}
+
+// update changes one identity. An error of f changes nothing.
+func (b *Book) update(ctx context.Context, n name, f func(*data) error) (Identity, error) {
+	b.change.Lock()
+	defer b.change.Unlock()
+	e := b.get(n)
+	if e == nil {
+		return Identity{}, missingError(n.text())
+	}
+	r, err := b.o.Directory.Get(ctx, account.KindIdentity, n.account, e.Name)
 	if err != nil {
-		return Identity{}, fmt.Errorf("identity %s: %w", text, err)
+		return Identity{}, fmt.Errorf("identity %s: %w", e.Name, err)
 	}
 	d, err := decodeData(r)
 	if err != nil {
 		return Identity{}, err
 	}
-	d.Verified = true
-	return b.put(ctx, n, text, d, r.Version)
+	if err := f(&d); err != nil {
+		return Identity{}, fmt.Errorf("identity %s: %w", e.Name, err)
+	}
+	return b.put(ctx, n, e.Name, d, r.Version)
 }
 
 func (b *Book) put(ctx context.Context, n name, text string, d data, version uint64) (Identity, error) {
@@ -120,6 +183,9 @@ func (b *Book) put(ctx context.Context, n name, text string, d data, version uin
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.byName[n] == nil {
+		b.count[n.account]++
+	}
 	b.byName[n] = e
 	return e.Identity, nil
 }
@@ -138,7 +204,7 @@ func (b *Book) Get(accountID, text string) (Identity, error) {
 	}
 	e := b.get(n)
 	if e == nil {
-		return Identity{}, fmt.Errorf("identity %s: %w", text, account.ErrNotFound)
+		return Identity{}, missingError(text)
 	}
 	return e.Identity, nil
 }
@@ -174,7 +240,7 @@ func (b *Book) Remove(ctx context.Context, accountID, text string) error {
 	defer b.change.Unlock()
 	e := b.get(n)
 	if e == nil {
-		return fmt.Errorf("identity %s: %w", text, account.ErrNotFound)
+		return missingError(text)
 	}
 	r := account.Record{Kind: account.KindIdentity, Account: n.account, Name: e.Name, Version: e.version}
 	if err := b.o.Directory.Delete(context.WithoutCancel(ctx), r); err != nil {
@@ -183,5 +249,6 @@ func (b *Book) Remove(ctx context.Context, accountID, text string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.byName, n)
+	b.count[n.account]--
 	return nil
 }

@@ -30,6 +30,36 @@ func (b *Book) Covers(accountID string, a mail.Address) (Identity, bool) {
 	return Identity{}, false
 }
 
+// PausedFor names the identity whose pause stops mail from an address: the one
+// that covers it, or a more specific one, verified or not.
+func (b *Book) PausedFor(accountID string, a mail.Address) (string, bool) {
+	if a.IsZero() {
+		return "", false
+	}
+	n := nameOf(accountID, a)
+	base, _, _ := strings.Cut(n.local, "+")
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	chain := []name{n}
+	if base != "" && base != n.local {
+		chain = append(chain, name{n.account, base, n.domain})
+	}
+	for domain, more := n.domain, true; more; _, domain, more = strings.Cut(domain, ".") {
+		chain = append(chain, name{n.account, "", domain})
+	}
+	for _, n := range chain {
+		e := b.byName[n]
+		switch {
+		case e == nil:
+		case e.Paused:
+			return e.Name, true
+		case e.Verified:
+			return "", false
+		}
+	}
+	return "", false
+}
+
 // nearest gives the verified identity of a domain or of its nearest parent. It
 // takes off whole labels, so that evilexample.com is no child of example.com;
 // an address literal has none and matches nothing, as no identity is a literal.

@@ -1,11 +1,9 @@
 package identity
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/sesame-mta/sesame/account"
@@ -13,41 +11,106 @@ import (
 	"github.com/sesame-mta/sesame/mail"
 )
 
+// MaxPerAccount is how many identities an account may have (spec section 4.1).
+const MaxPerAccount = 10_000
+
+// What can be wrong with a change, beside account.ErrNotFound and ErrExists.
+var (
+	// ErrName says that a text is neither a domain nor an address. It comes with
+	// the error of mail that says why.
+	ErrName = errors.New("neither a domain nor an address")
+	// ErrLimit says that an account has as many identities as it may.
+	ErrLimit = fmt.Errorf("an account has at most %d identities", MaxPerAccount)
+	// ErrSetting marks what an identity cannot be set to; the text says why.
+	ErrSetting = errors.New("cannot be set")
+)
+
 // Identity is a domain or an address that an account may send as. Several
 // accounts may each have their own of the same name.
 type Identity struct {
-	Account  string // 12 digits
-	Name     string // a domain, or an address; in lower case
-	Created  time.Time
-	Verified bool // only then does it count
-	Keys     []Key
+	Account string // 12 digits
+	Name    string // a domain, or an address; in lower case
+	Created time.Time
+	// Verified: only then does it count. It is so by the operator's word, or
+	// while Verification is Success or TemporaryFailure.
+	Verified bool
+	ByWord   bool
+	// Verification is that by DNS or by a mailed link, DKIM that of the keys.
+	Verification Check
+	DKIM         Check
+	// Token is what a TXT record may show instead of DKIM keys; of domains.
+	Token string
+	// Keys are those in use, those published before they are, and those that
+	// stay published for a while after.
+	Keys []Key
+	// Rotating: the next keys are taken into use as soon as DNS shows them.
+	Rotating bool
+	Paused   bool
+	MailFrom MailFrom
+	// Set and Tags are given to mail that names none.
+	Set  string
+	Tags map[string]string
 }
-
-// ErrName says that a text is neither a domain nor an address. It comes with the
-// error of mail that says why.
-var ErrName = errors.New("neither a domain nor an address")
 
 // IsDomain tells a domain from an address.
 func (i Identity) IsDomain() bool { return !strings.Contains(i.Name, "@") }
 
 // Status gives the word used by commands.
 func (i Identity) Status() string {
-	if i.Verified {
+	switch {
+	case i.ByWord || i.Verification.State == Success:
 		return "verified"
+	case i.Verification.State == TemporaryFailure:
+		return "temporary failure"
+	case i.Verification.State == Failed:
+		return "failed"
 	}
 	return "pending"
 }
+
+// Use says what a key is there for.
+type Use string
+
+// The uses.
+const (
+	Signing Use = ""     // mail is signed with it
+	Next    Use = "next" // published before it is used
+	Old     Use = "old"  // was used, and is still published
+)
 
 // Key is the public side of a DKIM key.
 type Key struct {
 	Selector  string
 	Algorithm dkim.Algorithm
 	TXT       string // the value of its DNS record
+	Use       Use
+	// Retired is when an old key was last used.
+	Retired time.Time
+	// Easy: the record stands under the service domain, and the identity's own
+	// domain has a CNAME to it.
+	Easy bool
+}
+
+// MailFrom is a MAIL FROM domain of an identity's own (spec section 4.7).
+type MailFrom struct {
+	Domain string // empty: none
+	// Reject refuses mail while its DNS records are not as they must be; else
+	// the default takes its place.
+	Reject bool
+	Check  Check
 }
 
 // name is an identity's place in the maps. The local part is without quoting,
 // and empty for a domain, which no address has.
 type name struct{ account, local, domain string }
+
+// text gives the form for people.
+func (n name) text() string {
+	if n.local == "" {
+		return n.domain
+	}
+	return n.local + "@" + n.domain
+}
 
 // parseName reads what an operator wrote, a domain or an address, and gives its
 // place and the form in which it is kept and shown.
@@ -66,8 +129,8 @@ func parseName(account, s string) (n name, text string, err error) {
 	return nameOf(account, a), strings.ToLower(a.String()), nil
 }
 
-// Check says whether a text can be an identity; ErrName.
-func Check(text string) error {
+// CheckName says whether a text can be an identity; ErrName.
+func CheckName(text string) error {
 	_, _, err := parseName("", text)
 	return err
 }
@@ -78,65 +141,7 @@ func nameOf(account string, a mail.Address) name {
 	return name{account, strings.ToLower(a.Local()), a.Domain()}
 }
 
-// version is that of the form on disk.
-const version = 1
-
-// data is an Identity on disk; owner and name are the record's.
-type data struct {
-	V        int       `json:"v"`
-	Created  time.Time `json:"created"`
-	Verified bool      `json:"verified,omitempty"`
-	Keys     []keyData `json:"keys,omitempty"`
-}
-
-type keyData struct {
-	Selector  string `json:"selector"`
-	Algorithm string `json:"algorithm"`
-	TXT       string `json:"txt"`
-	Sealed    []byte `json:"sealed"` // PKCS#8
-}
-
-// place is where a private key may be opened.
-func place(account, domain, selector string) []string {
-	return []string{"dkim", account, domain, selector}
-}
-
-func decodeData(r account.Record) (data, error) {
-	var d data
-	if err := json.Unmarshal(r.Data, &d); err != nil {
-		return data{}, fmt.Errorf("identity %s of %s: %w", r.Name, r.Account, err)
-	}
-	if d.V != version {
-		return data{}, fmt.Errorf("identity %s of %s: written in form %d, this program knows %d", r.Name, r.Account, d.V, version)
-	}
-	return d, nil
-}
-
-// entry is an identity in memory. It is never changed, only replaced, but for
-// the private keys that are parsed when they are first used.
-type entry struct {
-	Identity
-	version uint64
-	keys    []*atomic.Pointer[dkim.Key] // beside Identity.Keys
-}
-
-func decode(r account.Record) (name, *entry, error) {
-	d, err := decodeData(r)
-	if err != nil {
-		return name{}, nil, err
-	}
-	n, _, err := parseName(r.Account, r.Name)
-	if err != nil {
-		return name{}, nil, fmt.Errorf("identity %q of %s: %w", r.Name, r.Account, err)
-	}
-	e := &entry{Identity: Identity{Account: r.Account, Name: r.Name, Created: d.Created, Verified: d.Verified}, version: r.Version}
-	for _, k := range d.Keys {
-		alg := dkim.RSA
-		if k.Algorithm == dkim.Ed25519.String() {
-			alg = dkim.Ed25519
-		}
-		e.Keys = append(e.Keys, Key{k.Selector, alg, k.TXT})
-		e.keys = append(e.keys, new(atomic.Pointer[dkim.Key]))
-	}
-	return n, e, nil
+// missingError says what is not there.
+func missingError(text string) error {
+	return fmt.Errorf("identity %s: %w", text, account.ErrNotFound)
 }

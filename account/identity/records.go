@@ -3,6 +3,7 @@ package identity
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/sesame-mta/sesame/account"
@@ -21,25 +22,65 @@ type Source struct {
 	EHLO    string
 }
 
-// Records gives what to publish for an identity: its DKIM keys, and as advice a
-// record for SPF (RFC 7208) and one for DMARC. An address has none.
+// Records gives what to publish for an identity: its DKIM keys, its MAIL FROM
+// domain, and as advice a record for SPF (RFC 7208) and one for DMARC. A domain
+// without keys gets the TXT record that verifies it instead. An address has none
+// but those of a MAIL FROM domain.
 func (b *Book) Records(i Identity) []Record {
-	if !i.IsDomain() {
-		return nil
-	}
-	records := keyRecords(i)
-	if b.o.Host != "" {
-		records = append(records, Record{i.Name, "TXT", "v=spf1 a:" + b.o.Host + b.sourceTerms() + " ~all"})
-	}
-	return append(records, Record{"_dmarc." + i.Name, "TXT", "v=DMARC1; p=none"})
-}
-
-func keyRecords(i Identity) []Record {
 	var records []Record
-	for _, k := range i.Keys {
-		records = append(records, Record{k.Selector + "._domainkey." + i.Name, "TXT", k.TXT})
+	if i.IsDomain() {
+		records = b.keyRecords(i)
+		if len(records) == 0 && i.Token != "" && !i.ByWord {
+			records = append(records, Record{tokenName(i.Name), "TXT", i.Token})
+		}
+		if b.o.Host != "" {
+			records = append(records, Record{i.Name, "TXT", b.spf()})
+		}
+	}
+	if m := i.MailFrom.Domain; m != "" {
+		records = append(records, Record{m, "MX", "10 " + b.o.Feedback}, Record{m, "TXT", b.spf()})
+	}
+	if i.IsDomain() {
+		records = append(records, Record{"_dmarc." + i.Name, "TXT", "v=DMARC1; p=none"})
 	}
 	return records
+}
+
+// tokenName is where the TXT record that verifies a domain stands.
+func tokenName(domain string) string { return "_sesame." + domain }
+
+// tokenPrefix stands before the token in a record of the domain itself, for DNS
+// providers that take no underscore (spec section 4.3).
+const tokenPrefix = "sesame:"
+
+func (b *Book) keyRecords(i Identity) []Record {
+	var records []Record
+	if e := b.get(name{i.Account, "", i.Name}); e != nil && b.o.Service != "" {
+		for _, s := range e.easy {
+			records = append(records, Record{selectorName(s, i.Name), "CNAME", b.easyTarget(s)})
+		}
+	}
+	for _, k := range i.Keys {
+		if !k.Easy || b.o.Service == "" {
+			records = append(records, Record{selectorName(k.Selector, i.Name), "TXT", k.TXT})
+		}
+	}
+	return records
+}
+
+// selectorName is where a key is looked for (RFC 6376 section 3.6.2.1).
+func selectorName(selector, domain string) string { return selector + "._domainkey." + domain }
+
+// easyTarget is where a key of Easy DKIM stands.
+func (b *Book) easyTarget(selector string) string { return selector + ".dkim." + b.o.Service }
+
+// spf gives the record of a domain that mail leaves under: with a service domain
+// that one's, so that the operator can change addresses without asking anybody.
+func (b *Book) spf() string {
+	if b.o.Service != "" {
+		return "v=spf1 include:" + b.o.Service + " ~all"
+	}
+	return "v=spf1 a:" + b.o.Host + b.sourceTerms() + " ~all"
 }
 
 // sourceTerms gives the SPF terms for the addresses that mail leaves from.
@@ -53,6 +94,36 @@ func (b *Book) sourceTerms() string {
 		}
 	}
 	return s.String()
+}
+
+// ErrNoService says that there is no service domain to print records of.
+var ErrNoService = fmt.Errorf("%w: there is no service domain; name one in the file, as domain in [service]", ErrSetting)
+
+// ServiceRecords gives what the operator publishes under the service domain: the
+// key behind every Easy DKIM name that is in use, will be next or was in use
+// until lately, and what the domain itself needs.
+func (b *Book) ServiceRecords() ([]Record, error) {
+	s := b.o.Service
+	if s == "" {
+		return nil, ErrNoService
+	}
+	records := []Record{{s, "MX", "10 " + b.o.Feedback}, {s, "TXT", "v=spf1 a:" + b.o.Host + b.sourceTerms() + " ~all"},
+		{"_dmarc." + s, "TXT", "v=DMARC1; p=none"}}
+	for _, i := range b.List(account.SystemID) {
+		if i.Name == s {
+			records = append(records, b.keyRecords(i)...)
+		}
+	}
+	var keys []Record
+	for _, i := range b.List("") {
+		for _, k := range i.Keys {
+			if k.Easy {
+				keys = append(keys, Record{b.easyTarget(k.Selector), "TXT", k.TXT})
+			}
+		}
+	}
+	slices.SortFunc(keys, func(x, y Record) int { return strings.Compare(x.Name, y.Name) })
+	return append(records, keys...), nil
 }
 
 // HostRecords gives what to publish for the server itself: SPF for each EHLO
@@ -76,7 +147,7 @@ func (b *Book) HostRecords() []Record {
 		records = append(records, Record{"ADDRESS-REVERSED.in-addr.arpa", "PTR", host})
 	}
 	for _, i := range b.List(account.SystemID) {
-		records = append(records, keyRecords(i)...)
+		records = append(records, b.keyRecords(i)...)
 	}
 	return records
 }

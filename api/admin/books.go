@@ -107,7 +107,7 @@ func (s *Server) addIdentity(r *http.Request) (any, error) {
 		return nil, err
 	}
 	// First, so that a mistake in it makes no account.
-	if err := identity.Check(q.Identity); err != nil {
+	if err := identity.CheckName(q.Identity); err != nil {
 		return nil, err
 	}
 	a, made, err := s.findOrMake(r.Context(), q.Account)

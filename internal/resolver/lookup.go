@@ -179,6 +179,8 @@ func whole(rr dns.RR) bool {
 		return rr.Mx != ""
 	case *dns.TXT:
 		return len(rr.Txt) > 0
+	case *dns.CNAME:
+		return rr.Target != ""
 	}
 	return false
 }

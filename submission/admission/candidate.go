@@ -38,6 +38,12 @@ type Options struct {
 	// IsSimulated tells the domains of the mailbox simulator; nil is none.
 	IsSimulated func(domain string) bool
 	Throttling  Throttling
+	// Paused names the identity whose pause stops mail from an address; nil is
+	// no pauses.
+	Paused func(account string, a mail.Address) (identity string, paused bool)
+	// MailFromRefused tells that the MAIL FROM domain of an address' identity is
+	// not set up and mail is to be refused for it; nil is never.
+	MailFromRefused func(account string, from mail.Address) bool
 }
 
 // Rules gives the rules in the order in which they are asked. The first refusal
@@ -47,7 +53,8 @@ func Rules(o Options) []Rule {
 		{"pause", pause},
 		{"hops", hops},
 		{"from", oneFrom},
-		{"identity", identities(o.Identities, o.Region)},
+		{"identity", identities(o.Identities, o.Region, o.Paused)},
+		{"mail_from", mailFrom(o.MailFromRefused)},
 		{"sandbox", sandbox(o)},
 		{"configuration_set", configurationSet},
 		{"credential", credential},
