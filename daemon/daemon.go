@@ -128,6 +128,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 			return nil
 		case <-backCtx.Done():
 			return context.Cause(backCtx)
+		case <-d.spool.Down():
+			return d.spool.Err() // all that is left is to be started anew
 		}
 	})
 	d.ready.Store(true)

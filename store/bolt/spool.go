@@ -37,6 +37,7 @@ type Spool struct {
 	room     *room
 
 	broken atomic.Pointer[error] // why nothing works any more
+	down   chan struct{}         // closed then
 	drafts atomic.Uint64         // counts the files of this epoch
 
 	commits committer
@@ -63,7 +64,7 @@ func Open(o Options) (*Spool, error) {
 	}
 	s := &Spool{
 		opts: o, log: o.Log, fail: o.Failpoints, content: filepath.Join(o.Dir, contentDir),
-		changed: make(map[string]chan struct{}),
+		changed: make(map[string]chan struct{}), down: make(chan struct{}),
 	}
 	if err := makeDir(o.Dir, s.content); err != nil {
 		return nil, err
@@ -240,9 +241,13 @@ func (s *Spool) breakDown(cause error) error {
 	err := fmt.Errorf("%w: %w", queue.ErrBroken, cause)
 	if s.broken.CompareAndSwap(nil, &err) {
 		s.log.Error("spool broke down, restart needed", "err", cause)
+		close(s.down)
 	}
 	return s.Err()
 }
+
+// Down gives a channel that is closed when the spool breaks down; Err says why.
+func (s *Spool) Down() <-chan struct{} { return s.down }
 
 // Err gives the error that wraps queue.ErrBroken once the spool broke down, nil
 // before: the health of the engine.
