@@ -18,6 +18,7 @@ const maxRooms = 24
 // them; none: only tests. The doubles in internal/test* may import what they stand
 // in for.
 var homes = map[string][]string{
+	"blitiri.com.ar/go/spf":            {"internal/spf"},
 	"github.com/emersion/go-smtp":      {"smtpd", "internal/testmx", "bench/sink"},
 	"github.com/emersion/go-sasl":      {"auth", "smtpd", "delivery", "internal/testmx"},
 	"github.com/emersion/go-msgauth":   {"dkim", "receiving"},

@@ -181,6 +181,8 @@ func whole(rr dns.RR) bool {
 		return len(rr.Txt) > 0
 	case *dns.CNAME:
 		return rr.Target != ""
+	case *dns.PTR:
+		return rr.Ptr != ""
 	}
 	return false
 }
