@@ -148,6 +148,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			TrustedNetworks: prefixes("10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"),
 			TrustedAccount:  "shop",
 			Admin:           filepath.Join(dir, "run/admin.sock"),
+			Public:          "127.0.0.1:8080",
 		},
 		TLS: config.TLS{Certificate: filepath.Join(dir, "cert.pem"), Key: "/etc/ssl/key.pem", MinVersion: "1.3"},
 		Limits: config.Limits{
@@ -166,9 +167,10 @@ func TestEveryKeyIsRead(t *testing.T) {
 			{Name: "a", Address: netip.MustParseAddr("192.0.2.10"), EHLO: "a.mx.example.com", Pool: "bulk"},
 			{Name: "b", Address: netip.MustParseAddr("2001:db8::10"), EHLO: "mx1.example.com", Pool: "default"},
 		},
-		Service: config.Service{Domain: "mail.example.com", SimulatorDomain: "sim.example.com"},
-		Scan:    config.Scan{Clamd: "unix:/run/clamav/clamd.ctl", Timeout: 90 * time.Second},
-		Log:     config.Log{Format: "json", Level: slog.LevelDebug},
+		Service: config.Service{Domain: "mail.example.com", SimulatorDomain: "sim.example.com",
+			FeedbackHost: "feedback.example.com", PublicURL: "https://mail.example.com"},
+		Scan: config.Scan{Clamd: "unix:/run/clamav/clamd.ctl", Timeout: 90 * time.Second},
+		Log:  config.Log{Format: "json", Level: slog.LevelDebug},
 	}
 	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Error(diff)
