@@ -20,6 +20,7 @@ const (
 var (
 	errReplySyntax = errors.New("malformed reply")
 	errReplyLength = errors.New("reply is too long")
+	errUnasked     = errors.New("host hung up, or spoke unasked")
 )
 
 // ReadReply reads one reply, of however many lines. It keeps at most 1000 octets of a

@@ -24,6 +24,9 @@ const MaxRecipients = 100
 // Whether the connection can be used again, Usable tells.
 func (c *Client) Send(ctx context.Context, m *Message) []Answer {
 	c.answered = false
+	if c.err == nil && !c.quiet() {
+		c.end(&Error{Reply: closedReply(errUnasked)})
+	}
 	t := &transaction{c: c, ctx: ctx, m: m, answers: make([]Answer, len(m.To))}
 	if c.err != nil {
 		t.rest(Elsewhere, c.err.Reply, c.err.Remote)
@@ -349,6 +352,12 @@ func contentReply(err error) mail.Reply {
 func (t *transaction) finish(dotted bool) {
 	reply, ok := t.read(t.c.o.Timeouts.Done)
 	if !ok {
+		return
+	}
+	if !dotted && reply.Positive() && t.c.surplus() {
+		// One reply too many: this one may be that to RCPT. With DATA the 354
+		// would have told.
+		t.broken()
 		return
 	}
 	// The reply to the dot ends the transaction, whatever it is; after a refused
