@@ -32,6 +32,9 @@ type Limits struct {
 	Octets int // of the whole section, 256 KB when 0
 	Fields int // 1,000 when 0
 	Name   int // octets of a field name, 126 when 0
+	// EightBit tells which fields may hold octets above 127, for such as do not
+	// leave the house; nil is none.
+	EightBit func(name string) bool
 }
 
 func (l Limits) orDefault() Limits {
@@ -91,12 +94,17 @@ func (l Limits) Scan(header []byte) (*Section, error) {
 	sec := &Section{Fields: make([]HeaderField, 0, min(strings.Count(s, "\n"), l.Fields))}
 	open := -1 // offset of the field being read
 	line := 0
+	lax := false // the field being read may hold octets above 127
 	for at := 0; at < len(s); {
 		line++
 		if sec.Ended {
 			return nil, ErrAfterHeader
 		}
-		size, err := scanLine(s[at:])
+		if l.EightBit != nil && s[at] != ' ' && s[at] != '\t' {
+			name, _, found := strings.Cut(s[at:min(at+l.Name+1, len(s))], ":")
+			lax = found && l.EightBit(name)
+		}
+		size, err := scanLine(s[at:], lax)
 		if err != nil {
 			return nil, fmt.Errorf("%w (line %d)", err, line)
 		}
@@ -137,7 +145,7 @@ func (l Limits) Scan(header []byte) (*Section, error) {
 
 // scanLine gives the length of the first line of s with its CRLF, or says
 // which of its octets has no place in a header section.
-func scanLine(s string) (int, error) {
+func scanLine(s string, lax bool) (int, error) {
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
 		case c >= ' ' && c <= '~' || c == '\t':
@@ -149,7 +157,9 @@ func scanLine(s string) (int, error) {
 		case c == '\n':
 			return 0, ErrBareLF
 		case c > '~'+1:
-			return 0, ErrEightBit
+			if !lax {
+				return 0, ErrEightBit
+			}
 		default:
 			// NUL ends a text for some; VT, FF and FS to US end a line for others.
 			return 0, ErrControl

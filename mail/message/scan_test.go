@@ -215,3 +215,18 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+func TestEightBitCharactersMayStandInTheFieldsThatAreNamed(t *testing.T) {
+	l := message.Limits{EightBit: func(name string) bool { return strings.EqualFold(name, "X-Tags") }}
+	for text, want := range map[string]error{
+		"X-Tags: caf\xc3\xa9\r\n\tcaf\xe9\r\nSubject: x\r\n\r\n": nil,
+		"x-tags: caf\xc3\xa9\r\nSubject: \xe9\r\n\r\n":           message.ErrEightBit,
+		"Subject: x\r\n caf\xc3\xa9\r\nX-Tags: x\r\n\r\n":        message.ErrEightBit,
+		"X-Tags\xc3: x\r\n\r\n":                                  message.ErrEightBit,
+		"X-Tags: a\x00b\r\n\r\n":                                 message.ErrControl,
+	} {
+		if _, err := l.Scan([]byte(text)); !errors.Is(err, want) {
+			t.Errorf("%q: got %v, want %v", text, err, want)
+		}
+	}
+}
