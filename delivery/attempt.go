@@ -2,8 +2,10 @@ package delivery
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sesame-mta/sesame/delivery/egress"
 	"github.com/sesame-mta/sesame/delivery/route"
@@ -137,7 +139,7 @@ func (a *attempt) send(ctx context.Context, c *conn) {
 		batch := a.left[:min(len(a.left), smtpc.MaxRecipients)]
 		rest := a.left[len(batch):]
 		c.uses++
-		answers := c.client.Send(ctx, a.message(batch))
+		answers := c.client.Send(ctx, a.message(c, batch))
 		var again []int
 		for n, ans := range answers {
 			i := batch[n]
@@ -171,10 +173,10 @@ func (a *attempt) send(ctx context.Context, c *conn) {
 	a.left = append(elsewhere, a.left...)
 }
 
-func (a *attempt) message(to []int) *smtpc.Message {
+func (a *attempt) message(c *conn, to []int) *smtpc.Message {
 	m := &smtpc.Message{
 		From: a.j.From, To: a.j.To, EightBit: a.j.EightBit,
-		Header: a.j.Header, Body: a.j.Content, BodyAt: a.j.BodyAt, Size: a.j.Size,
+		Header: slices.Concat(outgoing(c.local, time.Now()), a.j.Header), Body: a.j.Content, BodyAt: a.j.BodyAt, Size: a.j.Size,
 	}
 	if len(to) < len(a.j.To) {
 		m.To = make([]mail.ForwardPath, len(to))
@@ -183,6 +185,15 @@ func (a *attempt) message(to []int) *smtpc.Message {
 		}
 	}
 	return m
+}
+
+// outgoing is the field that says from which address an attempt was made (spec
+// section 3.3). It differs from attempt to attempt, and so is signed by nobody.
+func outgoing(from netip.Addr, now time.Time) []byte {
+	if !from.IsValid() {
+		return nil
+	}
+	return []byte("X-SES-Outgoing: " + now.UTC().Format("2006.01.02") + "-" + from.String() + "\r\n")
 }
 
 // stand keeps what is told if no other host does better.

@@ -170,7 +170,7 @@ func (a *attempt) open(ctx context.Context, t target, lv level) (c *conn, answer
 	client := smtpc.New(nc, a.clientOptions(t))
 	c = &conn{
 		client: client, key: a.key(t.source),
-		host: t.host, addr: t.addr.String(), source: t.source,
+		host: t.host, addr: t.addr.String(), local: localAddr(nc), source: t.source,
 	}
 	again, err := a.prepare(ctx, c, lv)
 	if again {
@@ -228,6 +228,14 @@ func (a *attempt) dial(ctx context.Context, t target, implicitTLS bool) (net.Con
 		return nil, err
 	}
 	return tc, nil
+}
+
+func localAddr(nc net.Conn) netip.Addr {
+	a, err := netip.ParseAddrPort(nc.LocalAddr().String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap()
 }
 
 var (

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ type conn struct {
 	key    poolKey
 	host   string
 	addr   string
+	local  netip.Addr // that we send from
 	source *egress.Source
 	tls    string // version, empty in clear text
 	uses   int    // transactions begun

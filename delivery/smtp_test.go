@@ -90,14 +90,18 @@ func job(t testing.TB, body string, rcpts ...string) *delivery.Job {
 	return j
 }
 
-func TestMailArrivesAsItIs(t *testing.T) {
+func TestMailArrivesAsItIsBehindTheSendingAddress(t *testing.T) {
 	mx := host(t, testmx.Options{StartTLS: true})
 	out := carrier(t, delivery.Options{}).Carry(t.Context(), to(mx), job(t, "hi\r\n.dot\r\n"))
 	if len(out) != 1 || out[0].Result != mail.Delivered || !out[0].Remote || out[0].TLS != "TLSv1.3" {
 		t.Fatalf("outcome %+v", out)
 	}
 	got := mx.Messages()
-	if len(got) != 1 || string(got[0].Data) != header+"hi\r\n.dot\r\n" || got[0].From != "ann@example.com" || got[0].Hello != "mta.example.com" {
+	day := time.Now().UTC()
+	want := func(day time.Time) string {
+		return "X-SES-Outgoing: " + day.Format("2006.01.02") + "-127.0.0.1\r\n" + header + "hi\r\n.dot\r\n"
+	}
+	if len(got) != 1 || string(got[0].Data) != want(day) && string(got[0].Data) != want(day.Add(-time.Minute)) || got[0].From != "ann@example.com" || got[0].Hello != "mta.example.com" {
 		t.Fatalf("message %+v", got)
 	}
 }
