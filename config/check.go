@@ -199,6 +199,7 @@ func (l *loader) limits() {
 	c := &l.c.Limits
 	l.within("limits.message_bytes", c.MessageBytes, 1024, 1<<31)
 	l.within("limits.recipients", int64(c.Recipients), 1, 1000)
+	l.within("limits.mime_parts", int64(c.MIMEParts), 1, 10_000)
 	l.within("limits.line_length", int64(c.LineLength), 998, 65536) // RFC 5322 section 2.1.1
 	l.within("limits.connections", int64(c.Connections), 1, 1_000_000)
 	l.within("limits.connections_per_ip", int64(c.ConnectionsPerIP), 1, 1_000_000)

@@ -65,6 +65,8 @@ type Limits struct {
 	MessageBytes int64 `toml:"message_bytes"`
 	// The most recipients of one message.
 	Recipients int `toml:"recipients"`
+	// The most MIME parts of a message, counted only in the profile `ses`, which looks at the names of attachments.
+	MIMEParts int `toml:"mime_parts"`
 	// The longest line of a message, in octets without its end.
 	LineLength int `toml:"line_length"`
 	// The most connections at a time.
@@ -193,6 +195,7 @@ func Default(hostname string) *Config {
 		Limits: Limits{
 			MessageBytes:          41943040,
 			Recipients:            50,
+			MIMEParts:             500,
 			LineLength:            65536,
 			Connections:           2000,
 			ConnectionsPerIP:      200,

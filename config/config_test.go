@@ -153,7 +153,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		TLS: config.TLS{Certificate: filepath.Join(dir, "cert.pem"), Key: "/etc/ssl/key.pem", MinVersion: "1.3"},
 		Limits: config.Limits{
 			MessageBytes: 1000000, Recipients: 100, LineLength: 998, Connections: 10,
-			ConnectionsPerIP: 5, MessagesPerConnection: 7, IdleTimeout: 90 * time.Second, QueueOnThrottle: true, SigV2Rate: 9,
+			ConnectionsPerIP: 5, MIMEParts: 77, MessagesPerConnection: 7, IdleTimeout: 90 * time.Second, QueueOnThrottle: true, SigV2Rate: 9,
 		},
 		DNS: config.DNS{Resolvers: []string{"127.0.0.1:53", "[::1]:53", "192.0.2.53:5353"}},
 		Delivery: config.Delivery{

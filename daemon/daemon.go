@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/configset"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/auth"
@@ -60,6 +61,7 @@ type Daemon struct {
 	accounts   *account.Book
 	auth       *auth.Book
 	identities *identity.Book
+	sets       *configset.Book
 
 	queue    *queue.Queue
 	desk     *submission.Desk

@@ -90,6 +90,9 @@ func (d *Daemon) openBooks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.openSets(ctx); err != nil {
+		return err
+	}
 	return d.ensureSystemKeys(ctx)
 }
 
@@ -115,9 +118,12 @@ func (d *Daemon) buildQueue(context.Context) error {
 		Rules: admission.Rules(admission.Options{Region: d.cfg.Region, Identities: covered{d.identities},
 			Paused: d.identities.PausedFor, MailFromRefused: d.identities.MailFromRefused,
 			Throttling: admission.Throttling{Rates: new(quota.Rates), SigV2: float64(d.cfg.Limits.SigV2Rate),
-				Queue: d.cfg.Limits.QueueOnThrottle}}),
-		Renew: d.auth.Renew,
-		Keys:  d.identities.KeyRefs, Interest: interest, Now: d.queue.Now,
+				Queue: d.cfg.Limits.QueueOnThrottle},
+			MIMEParts: d.cfg.Limits.MIMEParts}),
+		Region: d.cfg.Region, FeedbackKey: d.keys.Key("feedback-id", 32), Sets: d.sets,
+		IdentityDefaults: d.identities.Defaults,
+		Renew:            d.auth.Renew,
+		Keys:             d.identities.KeyRefs, ServiceKeys: d.serviceKeys, Interest: interest, Now: d.queue.Now,
 		MessageBytes: d.cfg.Limits.MessageBytes, MaxAge: d.cfg.Delivery.MaxAge,
 		ShowClient: d.cfg.Delivery.ShowClientAddress, Log: d.logger("submission"), Metrics: d.metrics,
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,18 +34,29 @@ type Spool interface {
 type Options struct {
 	Hostname string // in Received
 	Domain   string // of the Message-ID fields we make; empty is Hostname
-	Spool    Spool
-	Queue    Queue
-	Minter   *mail.Minter
-	Rules    []admission.Rule
+	Region   string // in Feedback-ID
+	// FeedbackKey makes the constant of an account in its Feedback-ID fields;
+	// without one none are added.
+	FeedbackKey []byte
+	Spool       Spool
+	Queue       Queue
+	Minter      *mail.Minter
+	Rules       []admission.Rule
 	// Renew gives a principal as it is now, and refuses one that is good no more.
 	// Nil takes it as it came, in production and without limits.
 	Renew func(p *auth.Principal) (auth.Standing, error)
 	// IsSimulated tells the domains whose recipients are not charged to the daily
 	// quota; nil is none.
 	IsSimulated func(domain string) bool
-	// Keys names the DKIM keys for the domain of a From field.
-	Keys func(account, domain string) []string
+	// Sets finds configuration sets; nil: there are none.
+	Sets Sets
+	// IdentityDefaults gives the configuration set and the tags that an address of
+	// the From field has for mail that does not say; nil: there are none.
+	IdentityDefaults func(account string, from mail.Address) (set string, tags map[string]string)
+	// Keys names the DKIM keys for the domain of a From field, ServiceKeys those
+	// of the service domain, which signs everything beside it; nil is none.
+	Keys        func(account, domain string) []string
+	ServiceKeys func() []string
 	// Interest names the consumers that want an event; nil is none.
 	Interest func(t event.Type, account string) []string
 	// Now is the time of acceptance; nil is time.Now.
@@ -119,7 +131,7 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 		return mail.ID{}, d.note(log, "content", err)
 	}
 	facts := r.Content.Facts()
-	section, err := message.Scan(header)
+	section, err := headerLimits.Scan(header)
 	if err != nil {
 		return mail.ID{}, d.note(log, "header", malformed(err))
 	}
@@ -131,8 +143,11 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	r = r.by(standing.Principal)
 	c := &admission.Candidate{
 		Principal: r.Principal, Account: standing.Account, Credential: standing.Credential,
-		From: r.From, To: r.To, Header: section, Size: draft.Size(),
+		From: r.From, To: r.To, Header: section,
+		Content: draft, Size: draft.Size(), HeaderSize: int64(len(header)),
 	}
+	defaults := d.defaults(r.Principal.Account, section)
+	c.SetName, c.Set = d.set(r, section, defaults)
 	for _, rule := range d.o.Rules {
 		if err := rule.Check(ctx, c); err != nil {
 			return mail.ID{}, d.note(log, rule.Name, err)
@@ -140,11 +155,12 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	}
 
 	id := d.o.Minter.New(now)
-	edit, messageID := d.edit(r, section, id, now)
+	labels := tags(r, section, defaults)
+	edit, messageID := d.edit(r, section, id, now, labels)
 	m := queue.Message{
 		ID: id, Account: r.Principal.Account, From: r.From, To: distinct(r.To), Accepted: now,
 		Size: draft.Size(), HeaderSize: int64(len(header)), Edit: edit, EightBit: facts.EightBit,
-		MessageID: messageID, Keys: d.keys(r.Principal.Account, section, now),
+		MessageID: messageID, Keys: d.keys(r.Principal.Account, section, now), Tags: labels,
 	}
 	first, err := d.append(ctx, c, m, draft)
 	if err != nil {
@@ -158,8 +174,9 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 
 // append makes the one Append of a message.
 func (d *Desk) append(ctx context.Context, c *admission.Candidate, m queue.Message, draft queue.Draft) (mail.ID, error) {
+	maxAge := d.under(&m, c.Set)
 	s := queue.Submission{
-		Message: m, Content: draft, Due: m.Accepted.Add(c.Wait), MaxAge: d.o.MaxAge,
+		Message: m, Content: draft, Due: m.Accepted.Add(c.Wait), MaxAge: maxAge,
 		Charge: queue.Charge{Account: m.Account, Recipients: d.charged(m.To), Limit: c.Account.MaxDay},
 	}
 	if d.o.Interest != nil {
@@ -248,6 +265,12 @@ func recipients(to []mail.ForwardPath) []event.Recipient {
 	}
 	return out
 }
+
+// headerLimits lets a tag that is not ASCII pass: it does not fail the message
+// (spec section 3.1) and its field does not leave.
+var headerLimits = message.Limits{EightBit: func(name string) bool {
+	return strings.EqualFold(name, admission.TagsField)
+}}
 
 // malformed is the refusal of a header section that cannot be read in one way
 // only. The sentences of package message hold nothing private.

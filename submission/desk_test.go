@@ -140,7 +140,7 @@ func TestWhatLeavesIsTheHeaderEditedAndTheBodyUntouched(t *testing.T) {
 		"strict replaces them and shows no hop": {
 			strict: true,
 			text:   "Date: yesterday\r\nFrom: a@example.org\r\nmessage-id: <x@y>\r\n\r\nhi\r\n",
-			want:   "Message-ID: <ID@mx1.example.com>\r\n" + dateAndID + "From: a@example.org\r\n\r\nhi\r\n",
+			want:   "Message-ID: <ID@mx1.example.com>\r\n" + dateAndID + "MIME-Version: 1.0\r\nFrom: a@example.org\r\n\r\nhi\r\n",
 		},
 		"blind copies, Return-Path and control fields go": {
 			text: "Message-ID: <x@y>\r\nBcc: c@example.net,\r\n d@example.net\r\nFrom: a@example.org\r\nDate: d\r\n" +

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/mail/message"
+	"github.com/sesame-mta/sesame/queue"
 )
 
 // dropped lists the fields that never leave: Bcc is for the sender's eyes
@@ -20,12 +21,14 @@ var dropped = [...]string{
 // edit decides what changes in the header section: fields that go, and before
 // what stays Received, and Message-ID and Date where they are missing. Strict
 // replaces those two and adds no Received, as SES does (decisions, Profiles).
+// Feedback-ID is added too, in place of one of the client in strict. Strict adds
+// MIME-Version where it is missing (spec section 3.3).
 // It gives the Message-ID that the message leaves with.
-func (d *Desk) edit(r *Request, s *message.Section, id mail.ID, now time.Time) (message.Edit, string) {
+func (d *Desk) edit(r *Request, s *message.Section, id mail.ID, now time.Time, tags []queue.Tag) (message.Edit, string) {
 	strict := r.Principal.Strict
 	names := dropped[:]
 	if strict {
-		names = append(names[:len(names):len(names)], "Message-ID", "Date")
+		names = append(names[:len(names):len(names)], "Message-ID", "Date", "Feedback-ID")
 	}
 	e := message.Edit{Drop: s.Spans(names...)}
 	if !strict {
@@ -39,6 +42,12 @@ func (d *Desk) edit(r *Request, s *message.Section, id mail.ID, now time.Time) (
 	}
 	if _, has := s.Get("Date"); strict || !has {
 		e.Prefix = append(e.Prefix, "Date: "+message.Date(now)+"\r\n"...)
+	}
+	if strict && s.Count("MIME-Version") == 0 {
+		e.Prefix = append(e.Prefix, "MIME-Version: 1.0\r\n"...)
+	}
+	if len(d.o.FeedbackKey) > 0 && (strict || s.Count("Feedback-ID") == 0) {
+		e.Prefix = append(e.Prefix, d.feedbackID(r.Principal.Account, tags)...)
 	}
 	return e, messageID
 }

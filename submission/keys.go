@@ -1,15 +1,31 @@
 package submission
 
 import (
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/sesame-mta/sesame/mail/message"
 )
 
-// keys names the keys of the From field's domain. The rules saw to it that
-// every From parses; the first one signs.
+// keys names the keys of the From field's domain, then those of the service
+// domain (spec section 3.3: always a second signature), unless they are the same.
 func (d *Desk) keys(account string, s *message.Section, now time.Time) []string {
+	refs := d.senderKeys(account, s, now)
+	if d.o.ServiceKeys == nil {
+		return refs
+	}
+	for _, ref := range d.o.ServiceKeys() {
+		if !slices.Contains(refs, ref) {
+			refs = append(refs[:len(refs):len(refs)], ref)
+		}
+	}
+	return refs
+}
+
+// senderKeys names the keys of the From field's domain. The rules saw to it that
+// every From parses; the first one signs.
+func (d *Desk) senderKeys(account string, s *message.Section, now time.Time) []string {
 	if d.o.Keys == nil {
 		return nil
 	}

@@ -2,9 +2,11 @@ package admission
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/configset"
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/mail/message"
@@ -20,7 +22,14 @@ type Candidate struct {
 	From       mail.ReversePath
 	To         []mail.ForwardPath
 	Header     *message.Section
-	Size       int64 // octets of the content
+	// Content is what the client sent, Size its octets, HeaderSize those of its
+	// header section with the empty line.
+	Content          io.ReaderAt
+	Size, HeaderSize int64
+	// SetName is the configuration set it goes under; empty is none. Set is nil
+	// when there is none of that name.
+	SetName string
+	Set     *configset.Set
 	// Wait, set by the rate rule, puts the first attempt off.
 	Wait time.Duration
 }
@@ -44,6 +53,9 @@ type Options struct {
 	// MailFromRefused tells that the MAIL FROM domain of an address' identity is
 	// not set up and mail is to be refused for it; nil is never.
 	MailFromRefused func(account string, from mail.Address) bool
+	// MIMEParts is the most parts of a message whose attachments are looked at;
+	// 500 when 0.
+	MIMEParts int
 }
 
 // Rules gives the rules in the order in which they are asked. The first refusal
@@ -53,10 +65,13 @@ func Rules(o Options) []Rule {
 		{"pause", pause},
 		{"hops", hops},
 		{"from", oneFrom},
+		{"unique", unique},
 		{"identity", identities(o.Identities, o.Region, o.Paused)},
 		{"mail_from", mailFrom(o.MailFromRefused)},
 		{"sandbox", sandbox(o)},
 		{"configuration_set", configurationSet},
+		{"tags", tags},
+		{"attachments", attachments(o.MIMEParts)},
 		{"credential", credential},
 		{"rate", rate(o.Throttling)},
 	}

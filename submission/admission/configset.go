@@ -6,20 +6,31 @@ import (
 	"github.com/sesame-mta/sesame/mail"
 )
 
-// configurationSet refuses a message that asks for a configuration set: there
-// are none in this version, and mail must not leave under other rules than its
-// sender asked for. The text is SES's for an unknown name (spec section 1.5).
+// ConfigSetField and TagsField are the control fields that name a configuration
+// set and message tags (spec section 3.1).
+const (
+	ConfigSetField = "X-SES-CONFIGURATION-SET"
+	TagsField      = "X-SES-MESSAGE-TAGS"
+)
+
+// maxShownName is how much of a name that is none is shown to its sender.
+const maxShownName = 64
+
+// configurationSet refuses mail under a set that is not there, for it must not
+// leave under other rules than its sender asked for, and under one that is
+// paused. The first text is recorded, the second follows its pattern (spec
+// sections 1.5 and 15).
 func configurationSet(_ context.Context, c *Candidate) error {
-	for _, field := range c.Header.All("X-SES-CONFIGURATION-SET") {
-		name := field.Value()
-		if name == "" {
-			continue
-		}
-		if len(name) > 64 {
-			name = name[:64]
-		}
+	name := c.SetName[:min(len(c.SetName), maxShownName)]
+	switch {
+	case c.SetName == "":
+		return nil
+	case c.Set == nil:
 		return mail.Recorded(554, 7, 1,
 			"Configuration Set does not exist: Configuration set <"+name+"> does not exist.")
+	case !c.Set.Sending:
+		return mail.Recorded(554, 7, 1,
+			"Message rejected: Sending paused for configuration set <"+name+">.")
 	}
 	return nil
 }
