@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/configset"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
@@ -51,6 +52,7 @@ type Options struct {
 	Version    string
 	Accounts   *account.Book
 	Identities *identity.Book
+	Sets       *configset.Book
 	Queue      Queue
 	Spool      Spool
 	// Cancelled gives the events that tell the sender of recipients that an
@@ -81,6 +83,11 @@ func New(o Options) *Server {
 		"POST /v1/identities":        s.addIdentity,
 		"DELETE /v1/identities":      s.removeIdentity,
 		"GET /v1/identities/records": s.identityRecords,
+		"GET /v1/configsets":         s.listSets,
+		"GET /v1/configsets/set":     s.showSet,
+		"POST /v1/configsets":        s.createSet,
+		"PATCH /v1/configsets":       s.changeSet,
+		"DELETE /v1/configsets":      s.deleteSet,
 		"GET /v1/host/records":       s.hostRecords,
 		"GET /v1/queue":              s.listQueue,
 		"GET /v1/queue/message":      s.showMessage,
@@ -193,6 +200,12 @@ func codeOf(err error) int {
 		{errRequest, http.StatusBadRequest},
 		{account.ErrName, http.StatusBadRequest},
 		{identity.ErrName, http.StatusBadRequest},
+		{configset.ErrName, http.StatusBadRequest},
+		{configset.ErrTLS, http.StatusBadRequest},
+		{configset.ErrDelivery, http.StatusBadRequest},
+		{configset.ErrSuppression, http.StatusBadRequest},
+		{configset.ErrPool, http.StatusBadRequest},
+		{configset.ErrTooMany, http.StatusConflict},
 		{account.ErrNotFound, http.StatusNotFound},
 		{queue.ErrNotFound, http.StatusNotFound},
 		{account.ErrExists, http.StatusConflict},

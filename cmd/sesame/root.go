@@ -27,6 +27,7 @@ func newRoot(a *app) *cobra.Command {
 		devCommand(),
 		newCredential(a),
 		newIdentity(a),
+		newConfigSet(a),
 		newQueue(a),
 		newCheck(a),
 		newStatus(a),
