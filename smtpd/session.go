@@ -90,11 +90,19 @@ func (n *session) Data(io.Reader) error {
 func (n *session) submit() *mail.Reply {
 	content := n.conn.Content()
 	if n.over {
-		if refusal := n.refusal(content.Finish()); refusal != nil {
+		err := content.Finish()
+		refusal := n.refusal(err)
+		switch {
+		case errors.Is(err, guard.ErrAborted):
 			return refusal
+		case refusal == nil:
+			n.server.metrics.message("refused")
+			refusal = tooMany(n.server.limits.Recipients)
 		}
-		n.server.metrics.message("refused")
-		return tooMany(n.server.limits.Recipients)
+		// The desk has not seen this message, and logs nothing of it.
+		n.log.Info("message refused", "account", n.principal.Account, "from", n.from,
+			"code", refusal.Code, "status", refusal.Status, "text", refusal.Text)
+		return refusal
 	}
 	version, cipher := n.conn.TLS()
 	start := time.Now()
@@ -129,7 +137,8 @@ func (n *session) submit() *mail.Reply {
 }
 
 // refusal gives the reply to content that can not be taken, nil for one that can.
-// Nobody reads the reply to content that was aborted.
+// The desk, which read it, has logged a refusal. Nobody reads the reply to content
+// that was aborted.
 func (n *session) refusal(err error) *mail.Reply {
 	var r *mail.Reply
 	switch {
@@ -137,7 +146,6 @@ func (n *session) refusal(err error) *mail.Reply {
 		return nil
 	case errors.As(err, &r):
 		n.server.metrics.message("refused")
-		n.log.Info("message refused", "account", n.principal.Account, "from", n.from, "code", r.Code, "status", r.Status, "text", r.Text)
 		return r
 	}
 	n.server.metrics.message("aborted")

@@ -165,6 +165,33 @@ func TestADeskThatMisbehavesIsLogged(t *testing.T) {
 	}
 }
 
+func TestARefusedMessageIsLoggedOnce(t *testing.T) {
+	crowd := "EHLO x\r\nMAIL FROM:<a@example.org>\r\n" + strings.Repeat("RCPT TO:<b@example.net>\r\n", 51)
+	for name, c := range map[string]struct {
+		mode string
+		say  string
+		want string // in the only line, or no line
+	}{
+		"by its content, which the desk logs": {"", envelope + "DATA\r\na\nb\r\n.\r\nQUIT\r\n", ""},
+		"for its recipients":                  {"strict", crowd + "DATA\r\nx\r\n.\r\nQUIT\r\n", "Recipient count exceeds 50."},
+		"for its content and its recipients":  {"strict", crowd + "DATA\r\na\nb\r\n.\r\nQUIT\r\n", "bare LF"},
+		"for its recipients, if it came":      {"strict", crowd + "DATA\r\nx\r\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var j journal
+			p := newPlayer(t, func(o *smtpd.Options) {
+				settings(c.mode)(o)
+				o.Log = j.log()
+			})
+			_, _ = p.play(c.say, whole)
+			n := strings.Count(j.String(), "message refused")
+			if c.want == "" && n != 0 || c.want != "" && (n != 1 || !strings.Contains(j.String(), c.want)) {
+				t.Errorf("%d lines:\n%s", n, j.String())
+			}
+		})
+	}
+}
+
 func TestContentIsOverWithItsMessage(t *testing.T) {
 	var kept submission.Content
 	p := newPlayer(t, nil)

@@ -120,9 +120,12 @@ func (d *Desk) Room(_ context.Context, _ mail.ReversePath, size int64) error {
 // an error nothing of the message is kept.
 func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	log := d.o.Log.With("account", r.Principal.Account, "from", r.From.String())
+	if r.Origin.Client.IsValid() {
+		log = log.With("source", r.Origin.Client.String())
+	}
 	draft, err := d.o.Spool.Draft(ctx)
 	if err != nil {
-		return mail.ID{}, d.refused("storage", storageReply(err))
+		return mail.ID{}, d.note(log, "storage", storageReply(err))
 	}
 	defer draft.Discard()
 
@@ -233,7 +236,10 @@ func (d *Desk) note(log *slog.Logger, reason string, err error) error {
 	if !errors.As(err, &reply) {
 		return err
 	}
-	log.Info("message refused", "code", reply.Code, "status", reply.Status, "text", reply.Text, "err", reply.Cause)
+	if reply.Cause != nil {
+		log = log.With("err", reply.Cause)
+	}
+	log.Info("message refused", "code", reply.Code, "status", reply.Status, "text", reply.Text)
 	return d.refused(reason, reply)
 }
 

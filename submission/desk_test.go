@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -25,9 +26,9 @@ var accepted = time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC)
 
 // spool keeps the last appended message in memory.
 type spool struct {
-	room, full, appendErr error
-	content               *draft
-	got                   *queue.Submission
+	room, draftErr, full, appendErr error
+	content                         *draft
+	got                             *queue.Submission
 }
 
 type draft struct {
@@ -49,6 +50,9 @@ func (d *draft) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (s *spool) Draft(context.Context) (queue.Draft, error) {
+	if s.draftErr != nil {
+		return nil, s.draftErr
+	}
 	s.content = &draft{full: s.full}
 	return s.content, nil
 }
@@ -253,6 +257,34 @@ func TestStorageTroubleIsTemporary(t *testing.T) {
 			var reply *mail.Reply
 			if !errors.As(err, &reply) || reply.String() != c.want {
 				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestARefusalIsLoggedOnceWithItsCauseIfItHasOne(t *testing.T) {
+	for name, c := range map[string]struct {
+		spool   spool
+		content io.Reader
+		want    string
+	}{
+		"by a rule":      {spool{}, strings.NewReader("Subject: x\r\n\r\n"), `code=554 status=5.6.0 text="Transaction failed: Missing required header 'From'."`},
+		"by the door":    {spool{}, iotest.ErrReader(mail.Refuse(554, 6, 0, "Bare LF")), `code=554 status=5.6.0 text="Bare LF"`},
+		"at append":      {spool{appendErr: queue.ErrQuota}, strings.NewReader("From: a@example.org\r\n\r\n"), `err="` + queue.ErrQuota.Error() + `" code=454`},
+		"before it came": {spool{draftErr: queue.ErrFull}, strings.NewReader("From: a@example.org\r\n\r\n"), `err="` + queue.ErrFull.Error() + `" code=452`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b strings.Builder
+			r := request(t, "", submission.Facts{})
+			r.Content = content{Reader: c.content}
+			r.Origin.Client = netip.MustParseAddr("192.0.2.7")
+			_, err := desk(t, &c.spool, func(o *submission.Options) {
+				o.Log = slog.New(slog.NewTextHandler(&b, nil))
+			}).Submit(t.Context(), r)
+			if err == nil || strings.Count(b.String(), "\n") != 1 || !strings.Contains(b.String(), c.want) ||
+				strings.Contains(b.String(), "err=") != strings.Contains(c.want, "err=") ||
+				!strings.Contains(b.String(), "account=000000000001 from=a@example.org source=192.0.2.7") {
+				t.Errorf("%v, logged\n%s", err, b.String())
 			}
 		})
 	}
