@@ -173,7 +173,7 @@ func (a *appendOp) apply(b *batch) error {
 		return nil
 	}
 	if n := int64(a.charge.Recipients); n > 0 && !b.charge(a.charge.Account, a.minute, n, a.charge.Limit) {
-		return queue.ErrQuota
+		return b.s.ledger.overdrawn(a.charge.Account, a.minute, n, a.charge.Limit)
 	}
 	b.put(b.messages, a.id[:], a.value)
 	for _, e := range a.entries {

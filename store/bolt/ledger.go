@@ -45,6 +45,22 @@ func (u *usage) total(minute int64) int64 {
 	return u.sum
 }
 
+// frees gives the minute in which less than limit will count or, with room left,
+// in which the next recipients cease to count; 0 when none do.
+func (u *usage) frees(minute, limit int64) int64 {
+	left := u.total(minute)
+	under := left < limit || limit <= 0
+	for _, m := range u.minutes {
+		if m.n == 0 || m.minute < minute-window || m.minute > minute+window {
+			continue
+		}
+		if left -= m.n; under || left < limit {
+			return m.minute + window + 1
+		}
+	}
+	return 0
+}
+
 // add takes n recipients more in a minute (less when n is negative).
 func (u *usage) add(minute, n int64) {
 	i, found := slices.BinarySearchFunc(u.minutes, minute, func(m minuteUse, t int64) int { return int(m.minute - t) })
@@ -115,17 +131,20 @@ func (l *ledger) forget(account string, minute int64) {
 // load reads the bucket.
 func (l *ledger) load(b *bbolt.Bucket) error {
 	l.accounts = make(map[string]*usage)
-	return b.ForEach(func(k, v []byte) error {
-		if len(k) < 9 || len(v) != 8 || k[len(k)-9] != 0 {
-			return errRecord
-		}
-		account := string(k[:len(k)-9])
-		u := l.accounts[account]
-		if u == nil {
-			u = &usage{at: -1}
-			l.accounts[account] = u
-		}
-		u.add(int64(binary.BigEndian.Uint64(k[len(k)-8:])), int64(binary.BigEndian.Uint64(v)))
-		return nil
-	})
+	return b.ForEach(l.read)
+}
+
+// read takes one record of the bucket.
+func (l *ledger) read(k, v []byte) error {
+	if len(k) < 9 || len(v) != 8 || k[len(k)-9] != 0 {
+		return errRecord
+	}
+	account := string(k[:len(k)-9])
+	u := l.accounts[account]
+	if u == nil {
+		u = &usage{at: -1}
+		l.accounts[account] = u
+	}
+	u.add(int64(binary.BigEndian.Uint64(k[len(k)-8:])), int64(binary.BigEndian.Uint64(v)))
+	return nil
 }

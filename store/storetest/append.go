@@ -312,6 +312,38 @@ func testQuotaWindow(b *bench) {
 	b.ok(b.charge(acct1, base().Add(day), 20, 0))
 }
 
+func testUsage(b *bench) {
+	day := 24 * time.Hour
+	check := func(acct string, at time.Time, limit, used int64, frees time.Time) {
+		b.Helper()
+		u, err := b.Usage(context.Background(), acct, at, limit)
+		b.ok(err)
+		if u.Used != used || !u.Frees.Equal(frees) {
+			b.Errorf("at %v under a limit of %d: %+v, want %d used, free at %v", at, limit, u, used, frees)
+		}
+	}
+	check(acct1, base(), 3, 0, time.Time{})
+	b.ok(b.charge(acct1, base().Add(30*time.Second), 2, 3))
+	b.ok(b.charge(acct1, base().Add(time.Hour), 1, 3))
+	b.ok(b.charge(acct2, base(), 7, 0))
+	b.wants(b.charge(acct1, base().Add(time.Hour), 1, 3), queue.ErrQuota)
+	// The minute of acceptance counts for a whole day after its end.
+	first, second := base().Add(day+time.Minute), base().Add(day+time.Hour+time.Minute)
+	for range 2 {
+		at := base().Add(2 * time.Hour)
+		check(acct1, at, 3, 3, first)
+		check(acct1, at, 1, 3, second) // a limit that was lowered since
+		check(acct1, at, 10, 3, first)
+		check(acct1, at, 0, 3, first)
+		check(acct2, at, 0, 7, first)
+		check(acct1, first.Add(-time.Second), 3, 3, first)
+		check(acct1, first, 3, 1, second)
+		check(acct1, second, 3, 0, time.Time{})
+		b.reopen()
+	}
+	b.ok(b.charge(acct1, first, 2, 3))
+}
+
 func testEpoch(b *bench) {
 	if !b.LastSeen().IsZero() {
 		b.Errorf("a new spool was last seen at %v", b.LastSeen())

@@ -13,15 +13,17 @@ import (
 	"time"
 
 	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 )
 
-// Engine is what is tested: a spool that is its own outbox.
+// Engine is what is tested: a spool that is its own outbox and ledger.
 type Engine interface {
 	queue.Spool
 	event.Outbox
+	quota.Ledger
 	io.Closer
 }
 
@@ -57,6 +59,7 @@ func Run(t *testing.T, open Opener, verify func(t testing.TB, dir string)) {
 		{"a bounce keeps the content until it is acknowledged", testPins},
 		{"the quota is never exceeded by one", testQuota},
 		{"the quota holds 24 hours and over a reopen", testQuotaWindow},
+		{"usage tells what counts and when it ceases", testUsage},
 		{"the epoch grows and the last time is known", testEpoch},
 		{"no account sees another's", testAccounts},
 		{"random operations do what the model does", testModel},
