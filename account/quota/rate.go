@@ -40,12 +40,29 @@ func (r *Rates) Take(key string, rate float64, n int, now time.Time, patience ti
 		b.tokens -= float64(n)
 		return 0
 	}
-	// The smallest step above an empty bucket, so that the wait is never zero.
-	wait := time.Duration(math.Min(-b.tokens/rate*float64(time.Second), math.MaxInt64/2)) + time.Millisecond
+	wait := b.wait(rate)
 	if wait <= patience {
 		b.tokens -= float64(n)
 	}
 	return wait
+}
+
+// Look tells how many recipients a key has at hand, negative for debt, and how
+// long until one may go.
+func (r *Rates) Look(key string, rate float64, now time.Time) (tokens float64, wait time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.bucket(key, rate, now)
+	if b.tokens > 0 {
+		return b.tokens, 0
+	}
+	return b.tokens, b.wait(rate)
+}
+
+// wait is how long until a bucket that is empty or in debt has something. It is
+// never zero.
+func (b *bucket) wait(rate float64) time.Duration {
+	return time.Duration(math.Min(-b.tokens/rate*float64(time.Second), math.MaxInt64/2)) + time.Millisecond
 }
 
 // bucket gives a key's bucket, filled up to now.
