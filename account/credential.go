@@ -270,3 +270,12 @@ func (b *Book) alter(ctx context.Context, accessKeyID string, f func(*Credential
 	}
 	return b.keepCredential(ctx, changed, d)
 }
+
+// Credential gives one by its access key id; ErrNotFound.
+func (b *Book) Credential(accessKeyID string) (Credential, error) {
+	c := b.credential(accessKeyID)
+	if c == nil {
+		return Credential{}, fmt.Errorf("credential %q: %w", accessKeyID, ErrNotFound)
+	}
+	return c.shown(), nil
+}

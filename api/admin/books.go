@@ -9,11 +9,6 @@ import (
 	"github.com/sesame-mta/sesame/account/identity"
 )
 
-// createRequest is the body of POST /v1/credentials.
-type createRequest struct {
-	Account string `json:"account"`
-}
-
 // findOrMake gives an account, and makes it when there is none of that name: an
 // operator who asks for a credential or an identity of it means it.
 func (s *Server) findOrMake(ctx context.Context, name string) (a account.Account, made bool, err error) {
@@ -32,64 +27,12 @@ func (s *Server) findOrMake(ctx context.Context, name string) (a account.Account
 	return a, err == nil, err
 }
 
-func (s *Server) createCredential(r *http.Request) (any, error) {
-	q, err := read[createRequest](r)
-	if err != nil {
-		return nil, err
-	}
-	a, made, err := s.findOrMake(r.Context(), q.Account)
-	if err != nil {
-		return nil, err
-	}
-	c, secret, password, err := s.o.Accounts.CreateCredential(r.Context(), a.ID)
-	if err != nil {
-		return nil, err
-	}
-	s.o.Log.Info("credential created", "account", a.ID, "text", c.AccessKeyID)
-	return NewCredential{
-		Account: a.Name, AccountMade: made, Username: c.AccessKeyID, Password: password,
-		AccessKeyID: c.AccessKeyID, SecretAccessKey: secret,
-	}, nil
-}
-
-func (s *Server) listCredentials(r *http.Request) (any, error) {
-	credentials, err := s.o.Accounts.ListCredentials(r.FormValue("account"))
-	if err != nil {
-		return nil, err
-	}
-	return list(func(_ context.Context, write func(any) error) error {
-		for _, c := range credentials {
-			if err := write(s.credential(c)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}), nil
-}
-
-func (s *Server) credential(c account.Credential) Credential {
-	status := "active"
-	if c.Revoked() {
-		status = "revoked"
-	}
-	return Credential{Account: s.name(c.Account), AccessKeyID: c.AccessKeyID, Status: status, Created: c.Created, Revoked: c.RevokedAt}
-}
-
 // name gives the name of an account; its id when it is gone.
 func (s *Server) name(id string) string {
 	if a, err := s.o.Accounts.Lookup(id); err == nil {
 		return a.Name
 	}
 	return id
-}
-
-func (s *Server) revokeCredential(r *http.Request) (any, error) {
-	c, err := s.o.Accounts.Revoke(r.Context(), r.FormValue("access_key_id"))
-	if err != nil {
-		return nil, err
-	}
-	s.o.Log.Info("credential revoked", "account", c.Account, "text", c.AccessKeyID)
-	return s.credential(c), nil
 }
 
 // addRequest is the body of POST /v1/identities.

@@ -47,21 +47,6 @@ func NewClient(socket string) *Client {
 	}}}
 }
 
-// CreateCredential makes a credential, and its account when there is none.
-func (c *Client) CreateCredential(ctx context.Context, account string) (NewCredential, error) {
-	return one[NewCredential](ctx, c, "POST", "/v1/credentials", nil, createRequest{account})
-}
-
-// Credentials lists those of an account, or with an empty name of all.
-func (c *Client) Credentials(ctx context.Context, account string) iter.Seq2[Credential, error] {
-	return many[Credential](ctx, c, "/v1/credentials", url.Values{"account": {account}})
-}
-
-// RevokeCredential ends a credential.
-func (c *Client) RevokeCredential(ctx context.Context, accessKeyID string) (Credential, error) {
-	return one[Credential](ctx, c, "DELETE", "/v1/credentials", url.Values{"access_key_id": {accessKeyID}}, nil)
-}
-
 // AddIdentity adds an identity, and its account when there is none.
 func (c *Client) AddIdentity(ctx context.Context, account, name string, o identity.AddOptions) (Identity, error) {
 	return one[Identity](ctx, c, "POST", "/v1/identities", nil, addRequest{account, name, o.Verified, o.DKIM, o.Ed25519})

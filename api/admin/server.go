@@ -14,7 +14,9 @@ import (
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/configset"
 	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 )
@@ -46,7 +48,7 @@ type Spool interface {
 	Load(ctx context.Context, id mail.ID, ns []int) (*queue.Message, []queue.Entry, error)
 }
 
-// Options is what a Server needs. All but Cancelled and Log must be set.
+// Options is what a Server needs. Those before Cancelled must be set.
 type Options struct {
 	Hostname   string
 	Version    string
@@ -58,6 +60,18 @@ type Options struct {
 	// Cancelled gives the events that tell the sender of recipients that an
 	// operator cancelled; nil tells nobody.
 	Cancelled func(*queue.Message, []queue.Entry) []event.Event
+	// Usage tells how far daily quotas are used, Rates how far rates are; nil
+	// leaves it out.
+	Usage quota.Ledger
+	Rates *quota.Rates
+	// RemoveOwned removes what an account owns beside credentials, before the
+	// account goes; nil removes its identities.
+	RemoveOwned func(ctx context.Context, accountID string) error
+	// Contact tells the contacts of accounts of pauses; nil tells nobody.
+	Contact *contact.Mailer
+	// RotateKey puts a new key in the place of that under which secrets lie
+	// sealed, and tells how many were sealed again; nil refuses.
+	RotateKey func(ctx context.Context) (id string, sealed int, err error)
 	Log       *slog.Logger
 }
 
@@ -76,9 +90,6 @@ func New(o Options) *Server {
 	s := &Server{o: o, mux: http.NewServeMux(), started: time.Now().UTC()}
 	for pattern, h := range map[string]handler{
 		"GET /v1/status":             s.status,
-		"GET /v1/credentials":        s.listCredentials,
-		"POST /v1/credentials":       s.createCredential,
-		"DELETE /v1/credentials":     s.revokeCredential,
 		"GET /v1/identities":         s.listIdentities,
 		"POST /v1/identities":        s.addIdentity,
 		"DELETE /v1/identities":      s.removeIdentity,
@@ -97,6 +108,11 @@ func New(o Options) *Server {
 		"POST /v1/queue/cancel":      s.cancel,
 	} {
 		s.mux.Handle(pattern, s.answer(h))
+	}
+	for _, nouns := range []map[string]handler{s.accountRoutes(), s.credentialRoutes()} {
+		for pattern, h := range nouns {
+			s.mux.Handle(pattern, s.answer(h))
+		}
 	}
 	return s
 }
@@ -199,6 +215,17 @@ func codeOf(err error) int {
 	}{
 		{errRequest, http.StatusBadRequest},
 		{account.ErrName, http.StatusBadRequest},
+		{account.ErrProfile, http.StatusBadRequest},
+		{account.ErrThrottle, http.StatusBadRequest},
+		{account.ErrLimit, http.StatusBadRequest},
+		{account.ErrContact, http.StatusBadRequest},
+		{account.ErrTerms, http.StatusBadRequest},
+		{account.ErrKeyID, http.StatusBadRequest},
+		{account.ErrSecret, http.StatusBadRequest},
+		{account.ErrRegion, http.StatusBadRequest},
+		{account.ErrPasswordForm, http.StatusBadRequest},
+		{account.ErrDefault, http.StatusConflict},
+		{errMailWaits, http.StatusConflict},
 		{identity.ErrName, http.StatusBadRequest},
 		{configset.ErrName, http.StatusBadRequest},
 		{configset.ErrTLS, http.StatusBadRequest},

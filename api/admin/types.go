@@ -6,25 +6,6 @@ import (
 	"github.com/sesame-mta/sesame/account/identity"
 )
 
-// NewCredential is a credential with its secrets, which are shown this once.
-type NewCredential struct {
-	Account         string `json:"account"`
-	AccountMade     bool   `json:"account_made"` // it did not exist before
-	Username        string `json:"username"`     // for SMTP
-	Password        string `json:"password"`
-	AccessKeyID     string `json:"access_key_id"`
-	SecretAccessKey string `json:"secret_access_key"`
-}
-
-// Credential is one in a list.
-type Credential struct {
-	Account     string    `json:"account"`
-	AccessKeyID string    `json:"access_key_id"`
-	Status      string    `json:"status"` // "active" or "revoked"
-	Created     time.Time `json:"created"`
-	Revoked     time.Time `json:"revoked,omitzero"`
-}
-
 // Identity is a domain or an address of an account.
 type Identity struct {
 	Account     string            `json:"account"`

@@ -9,11 +9,15 @@ import (
 
 func newCredential(a *app) *cobra.Command {
 	return group("credential", "Make, list and revoke the credentials of accounts",
-		newCredentialCreate(a), newCredentialList(a), newCredentialRevoke(a))
+		newCredentialCreate(a), newCredentialImport(a), newCredentialList(a), newCredentialShow(a),
+		newCredentialSet(a), newCredentialRevoke(a))
 }
 
 func newCredentialCreate(a *app) *cobra.Command {
-	var owner string
+	var (
+		owner string
+		t     termsFlags
+	)
 	cmd := a.printing(&cobra.Command{
 		Use:   "create",
 		Short: "Make a credential: a user name and password for SMTP, and the keys they come from",
@@ -21,11 +25,15 @@ func newCredentialCreate(a *app) *cobra.Command {
 			"The secrets are shown this once. An account that does not exist is made.",
 		Args: cobra.NoArgs,
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
+			terms, err := t.terms(admin.Terms{}, cmd.Flags())
+			if err != nil {
+				return err
+			}
 			client, err := a.client()
 			if err != nil {
 				return err
 			}
-			c, err := client.CreateCredential(cmd.Context(), owner)
+			c, err := client.CreateCredential(cmd.Context(), owner, terms)
 			if err != nil {
 				return err
 			}
@@ -38,6 +46,7 @@ func newCredentialCreate(a *app) *cobra.Command {
 		}),
 	})
 	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
+	t.flags(cmd.Flags())
 	return cmd
 }
 
@@ -50,9 +59,9 @@ func newCredentialList(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return table(a, client.Credentials(cmd.Context(), owner), row{"ACCESS KEY ID", "ACCOUNT", "STATUS", "CREATED"},
+			return table(a, client.Credentials(cmd.Context(), owner), row{"ACCESS KEY ID", "ACCOUNT", "STATUS", "CREATED", "LAST USED", "LIMITS"},
 				func(c admin.Credential) row {
-					return row{c.AccessKeyID, c.Account, c.Status, instant(c.Created)}
+					return row{c.AccessKeyID, c.Account, credentialStatus(c), instant(c.Created), lastUsed(c), limits(c.Terms)}
 				})
 		}),
 	})

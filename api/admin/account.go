@@ -1,0 +1,265 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/quota"
+	"github.com/sesame-mta/sesame/event/contact"
+	"github.com/sesame-mta/sesame/queue"
+)
+
+// Account is a tenant.
+type Account struct {
+	Account    string    `json:"account"`
+	ID         string    `json:"id"`
+	Sandbox    bool      `json:"sandbox"`
+	Paused     bool      `json:"paused"`      // by the operator
+	SendingOff bool      `json:"sending_off"` // by the owner
+	Profile    string    `json:"profile"`     // empty: the file's
+	Throttle   string    `json:"throttle"`    // empty: the file's
+	Quota      int64     `json:"quota"`       // recipients in 24 hours, 0 without limit
+	Rate       float64   `json:"rate"`        // recipients a second, 0 without limit
+	Contact    string    `json:"contact"`
+	Created    time.Time `json:"created"`
+	// For one account alone:
+	Usage *Usage `json:"usage,omitempty"`
+}
+
+// Usage is how far the limits of an account are used.
+type Usage struct {
+	Used       int64     `json:"used"`                 // recipients in the last 24 hours
+	QuotaFrees time.Time `json:"quota_frees,omitzero"` // when there is more room
+	AtHand     float64   `json:"at_hand"`              // recipients that may go at once, by the rate
+	RateFrees  time.Time `json:"rate_frees,omitzero"`  // when the next may go; zero for now
+	Waiting    bool      `json:"waiting"`              // mail of the account is in the queue
+}
+
+// AccountChange is what to change of an account, or to make it with. Nil leaves
+// a value as it is.
+type AccountChange struct {
+	Account    string   `json:"account"`
+	Production *bool    `json:"production,omitempty"`
+	Paused     *bool    `json:"paused,omitempty"`
+	SendingOff *bool    `json:"sending_off,omitempty"`
+	Profile    *string  `json:"profile,omitempty"`
+	Throttle   *string  `json:"throttle,omitempty"`
+	Quota      *int64   `json:"quota,omitempty"`
+	Rate       *float64 `json:"rate,omitempty"`
+	Contact    *string  `json:"contact,omitempty"`
+}
+
+// errMailWaits keeps an account whose mail is in the queue.
+var errMailWaits = errors.New("mail of the account waits in the queue")
+
+func (s *Server) accountRoutes() map[string]handler {
+	return map[string]handler{
+		"GET /v1/accounts":         s.listAccounts,
+		"POST /v1/accounts":        s.createAccount,
+		"GET /v1/accounts/show":    s.showAccount,
+		"POST /v1/accounts/change": s.changeAccount,
+		"DELETE /v1/accounts":      s.deleteAccount,
+	}
+}
+
+func (c AccountChange) apply(a *account.Account) {
+	set(&a.Production, c.Production)
+	set(&a.Paused, c.Paused)
+	set(&a.SendingOff, c.SendingOff)
+	set(&a.MaxDay, c.Quota)
+	set(&a.MaxRate, c.Rate)
+	set(&a.Contact, c.Contact)
+	if c.Profile != nil {
+		a.Profile = account.Profile(*c.Profile)
+	}
+	if c.Throttle != nil {
+		a.Throttle = account.Throttle(*c.Throttle)
+	}
+}
+
+func set[T any](to *T, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+func show(a account.Account) Account {
+	return Account{
+		Account: a.Name, ID: a.ID, Sandbox: !a.Production, Paused: a.Paused, SendingOff: a.SendingOff,
+		Profile: string(a.Profile), Throttle: string(a.Throttle), Quota: a.MaxDay, Rate: a.MaxRate,
+		Contact: a.Contact, Created: a.Created,
+	}
+}
+
+// createAccount makes one in the sandbox, with the limits of it.
+func (s *Server) createAccount(r *http.Request) (any, error) {
+	q, err := read[AccountChange](r)
+	if err != nil {
+		return nil, err
+	}
+	a := account.Account{Name: q.Account, MaxDay: account.SandboxDay, MaxRate: account.SandboxRate}
+	q.apply(&a)
+	if a, err = s.o.Accounts.Create(r.Context(), a); err != nil {
+		return nil, err
+	}
+	s.o.Log.Info("account created", "account", a.ID, "text", a.Name)
+	return show(a), nil
+}
+
+func (s *Server) listAccounts(*http.Request) (any, error) {
+	return list(func(_ context.Context, write func(any) error) error {
+		for _, a := range s.o.Accounts.Accounts() {
+			if err := write(show(a)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}), nil
+}
+
+func (s *Server) showAccount(r *http.Request) (any, error) {
+	a, err := s.o.Accounts.Lookup(r.FormValue("account"))
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	u := &Usage{}
+	if s.o.Usage != nil {
+		var used quota.Usage
+		if used, err = s.o.Usage.Usage(r.Context(), a.ID, now, a.MaxDay); err != nil {
+			return nil, err
+		}
+		u.Used, u.QuotaFrees = used.Used, used.Frees.UTC()
+	}
+	if s.o.Rates != nil && a.MaxRate > 0 {
+		var wait time.Duration
+		if u.AtHand, wait = s.o.Rates.Look(a.ID, a.MaxRate, now); wait > 0 {
+			u.RateFrees = now.Add(wait).UTC()
+		}
+	}
+	if u.Waiting, err = s.waiting(r.Context(), a.ID); err != nil {
+		return nil, err
+	}
+	answer := show(a)
+	answer.Usage = u
+	return answer, nil
+}
+
+// waiting reports whether mail of an account is in the queue.
+func (s *Server) waiting(ctx context.Context, id string) (bool, error) {
+	found, err := s.o.Queue.Find(ctx, queue.Filter{Account: id, Limit: 1})
+	return len(found) > 0, err
+}
+
+func (s *Server) changeAccount(r *http.Request) (any, error) {
+	q, err := read[AccountChange](r)
+	if err != nil {
+		return nil, err
+	}
+	var old account.Account
+	a, err := s.o.Accounts.Update(r.Context(), q.Account, func(a *account.Account) {
+		old = *a
+		q.apply(a)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if a != old {
+		s.o.Log.Info("account changed", "account", a.ID, "text", a.Name)
+	}
+	s.tell(old, a)
+	return show(a), nil
+}
+
+// tell tells the contact of a pause that began, or of the end of the last one.
+func (s *Server) tell(old, a account.Account) {
+	switch {
+	case a.Paused && !old.Paused:
+		s.o.Contact.Tell(a, contact.Paused(a, false))
+	case a.SendingOff && !old.SendingOff:
+		s.o.Contact.Tell(a, contact.Paused(a, true))
+	case (old.Paused || old.SendingOff) && !a.Paused && !a.SendingOff:
+		s.o.Contact.Tell(a, contact.Resumed(a))
+	}
+}
+
+// deleteAccount removes an account with all that it owns. Its credentials go
+// first, so that nothing comes in any more; with force its mail in the queue is
+// cancelled.
+func (s *Server) deleteAccount(r *http.Request) (any, error) {
+	ctx, force := r.Context(), r.FormValue("force") == "true"
+	a, err := s.o.Accounts.Lookup(r.FormValue("account"))
+	if err != nil {
+		return nil, err
+	}
+	if a.ID == account.DefaultID {
+		return nil, account.ErrDefault
+	}
+	waits, err := s.waiting(ctx, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	if waits && !force {
+		return nil, fmt.Errorf("account %s: %w; wait, or cancel it with --force", a.Name, errMailWaits)
+	}
+	if err := s.o.Accounts.RemoveCredentials(ctx, a.ID); err != nil {
+		return nil, err
+	}
+	if force {
+		if _, err := s.o.Queue.Cancel(ctx, queue.Filter{Account: a.ID}, nil); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.removeOwned(ctx, a.ID); err != nil {
+		return nil, err
+	}
+	if err := s.o.Accounts.Delete(ctx, a.ID); err != nil {
+		return nil, err
+	}
+	s.o.Log.Info("account deleted", "account", a.ID, "text", a.Name)
+	return show(a), nil
+}
+
+func (s *Server) removeOwned(ctx context.Context, id string) error {
+	if s.o.RemoveOwned != nil {
+		return s.o.RemoveOwned(ctx, id)
+	}
+	for _, i := range s.o.Identities.List(id) {
+		if err := s.o.Identities.Remove(ctx, id, i.Name); err != nil && !errors.Is(err, account.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// CreateAccount makes an account in the sandbox.
+func (c *Client) CreateAccount(ctx context.Context, q AccountChange) (Account, error) {
+	return one[Account](ctx, c, "POST", "/v1/accounts", nil, q)
+}
+
+// Accounts lists all accounts.
+func (c *Client) Accounts(ctx context.Context) iter.Seq2[Account, error] {
+	return many[Account](ctx, c, "/v1/accounts", nil)
+}
+
+// Account gives one, with how far its limits are used.
+func (c *Client) Account(ctx context.Context, name string) (Account, error) {
+	return one[Account](ctx, c, "GET", "/v1/accounts/show", url.Values{"account": {name}}, nil)
+}
+
+// ChangeAccount changes an account.
+func (c *Client) ChangeAccount(ctx context.Context, q AccountChange) (Account, error) {
+	return one[Account](ctx, c, "POST", "/v1/accounts/change", nil, q)
+}
+
+// DeleteAccount removes an account with all that it owns; with force also when
+// its mail waits in the queue.
+func (c *Client) DeleteAccount(ctx context.Context, name string, force bool) (Account, error) {
+	return one[Account](ctx, c, "DELETE", "/v1/accounts", url.Values{"account": {name}, "force": {fmt.Sprint(force)}}, nil)
+}

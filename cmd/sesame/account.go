@@ -1,0 +1,270 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/api/admin"
+)
+
+// What an account gets when it leaves the sandbox and nothing else is said: for
+// years the first limits of SES (spec section 5.1).
+const (
+	productionQuota = 50_000
+	productionRate  = 14
+)
+
+func newAccount(a *app) *cobra.Command {
+	return group("account", "Make, limit, pause and delete accounts",
+		newAccountCreate(a), newAccountList(a), newAccountShow(a), newAccountSet(a), newAccountProduction(a),
+		newAccountPause(a), newAccountResume(a), newAccountDelete(a))
+}
+
+// settings are the flags that accounts are made and changed with.
+type settings struct {
+	quota, rate                float64
+	profile, throttle, contact string
+}
+
+func (s *settings) flags(f *pflag.FlagSet) {
+	s.limits(f, 0, 0)
+	f.StringVar(&s.profile, "profile", "", `"default" or "ses"; "file" is what the configuration file says`)
+	f.StringVar(&s.throttle, "throttle", "", `mail beyond the rate: "refuse" or "queue" it; "file" is what the configuration file says`)
+	f.StringVar(&s.contact, "contact", "", "the `address` that hears of pauses, of a quota nearly used up and of failed identities")
+}
+
+func (s *settings) limits(f *pflag.FlagSet, quota, rate float64) {
+	f.Float64Var(&s.quota, "quota", quota, "the most `recipients` in 24 hours; 0 is no limit")
+	f.Float64Var(&s.rate, "rate", rate, "the most `recipients` a second; 0 is no limit")
+}
+
+// change gives what the flags say; those not given change nothing.
+func (s *settings) change(f *pflag.FlagSet, name string) (admin.AccountChange, error) {
+	q := admin.AccountChange{Account: name}
+	if f.Changed("quota") {
+		n := int64(s.quota)
+		if float64(n) != s.quota {
+			return q, errors.New("--quota is a whole number")
+		}
+		q.Quota = &n
+	}
+	if f.Changed("rate") {
+		q.Rate = &s.rate
+	}
+	for flag, v := range map[string]struct {
+		from *string
+		to   **string
+	}{"profile": {&s.profile, &q.Profile}, "throttle": {&s.throttle, &q.Throttle}, "contact": {&s.contact, &q.Contact}} {
+		if !f.Changed(flag) {
+			continue
+		}
+		if *v.from == "file" && flag != "contact" {
+			*v.from = ""
+		}
+		*v.to = v.from
+	}
+	return q, nil
+}
+
+func newAccountCreate(a *app) *cobra.Command {
+	var s settings
+	cmd := a.printing(&cobra.Command{
+		Use: "create NAME", Short: "Make an account, in the sandbox",
+		Long: fmt.Sprintf("Make an account. It begins in the sandbox: it may send to its own verified identities and to\n"+
+			"the mailbox simulator only, %d recipients in 24 hours and %d a second unless said otherwise.", account.SandboxDay, account.SandboxRate),
+		Args: cobra.ExactArgs(1),
+	})
+	s.flags(cmd.Flags())
+	cmd.RunE = does(func(cmd *cobra.Command, args []string) error {
+		q, err := s.change(cmd.Flags(), args[0])
+		if err != nil {
+			return err
+		}
+		client, err := a.client()
+		if err != nil {
+			return err
+		}
+		acct, err := client.CreateAccount(cmd.Context(), q)
+		if err != nil {
+			return err
+		}
+		return a.object(acct, accountRows(acct)...)
+	})
+	return cmd
+}
+
+func newAccountList(a *app) *cobra.Command {
+	return a.printing(&cobra.Command{
+		Use: "list", Short: "List accounts", Args: cobra.NoArgs,
+		RunE: does(func(cmd *cobra.Command, _ []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			return table(a, client.Accounts(cmd.Context()), row{"ACCOUNT", "ID", "STATUS", "QUOTA", "RATE", "CREATED"},
+				func(acct admin.Account) row {
+					return row{acct.Account, acct.ID, accountStatus(acct), limit(float64(acct.Quota)), limit(acct.Rate), instant(acct.Created)}
+				})
+		}),
+	})
+}
+
+func newAccountShow(a *app) *cobra.Command {
+	return a.printing(&cobra.Command{
+		Use: "show NAME", Short: "Show an account, its limits, how far they are used and when they free", Args: cobra.ExactArgs(1),
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			acct, err := client.Account(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.object(acct, accountRows(acct)...)
+		}),
+	})
+}
+
+func newAccountSet(a *app) *cobra.Command {
+	var s settings
+	cmd := a.printing(&cobra.Command{Use: "set NAME", Short: "Change the limits, profile or contact of an account", Args: cobra.ExactArgs(1)})
+	s.flags(cmd.Flags())
+	cmd.RunE = does(func(cmd *cobra.Command, args []string) error {
+		q, err := s.change(cmd.Flags(), args[0])
+		if err != nil {
+			return err
+		}
+		return changeAccount(a, cmd, q)
+	})
+	return cmd
+}
+
+func newAccountProduction(a *app) *cobra.Command {
+	var s settings
+	cmd := a.printing(&cobra.Command{
+		Use: "production NAME", Short: "Lift an account out of the sandbox and set its quota and rate", Args: cobra.ExactArgs(1),
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			q, err := s.change(cmd.Flags(), args[0])
+			if err != nil {
+				return err
+			}
+			yes, quota := true, int64(s.quota)
+			q.Production, q.Quota, q.Rate = &yes, &quota, &s.rate
+			return changeAccount(a, cmd, q)
+		}),
+	})
+	s.limits(cmd.Flags(), productionQuota, productionRate)
+	return cmd
+}
+
+func newAccountPause(a *app) *cobra.Command {
+	return pausing(a, true, "pause NAME", "Refuse all mail of an account until it is resumed; what was accepted is still delivered")
+}
+
+func newAccountResume(a *app) *cobra.Command {
+	return pausing(a, false, "resume NAME", "Let an account that was paused send again")
+}
+
+func pausing(a *app, on bool, use, short string) *cobra.Command {
+	var owner bool
+	cmd := a.printing(&cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(1),
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			q := admin.AccountChange{Account: args[0], Paused: &on}
+			if owner {
+				q.Paused, q.SendingOff = nil, &on
+			}
+			return changeAccount(a, cmd, q)
+		}),
+	})
+	cmd.Flags().BoolVar(&owner, "owner", false, "in the owner's name: the two pauses do not touch each other")
+	return cmd
+}
+
+func newAccountDelete(a *app) *cobra.Command {
+	var force bool
+	cmd := a.printing(&cobra.Command{
+		Use: "delete NAME", Short: "Delete an account with its credentials, identities and configuration sets", Args: cobra.ExactArgs(1),
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			acct, err := client.DeleteAccount(cmd.Context(), args[0], force)
+			if err != nil {
+				return err
+			}
+			return a.object(acct, row{acct.Account + " (" + acct.ID + ") is deleted."})
+		}),
+	})
+	cmd.Flags().BoolVar(&force, "force", false, "also when mail of it waits in the queue, which is cancelled")
+	return cmd
+}
+
+func changeAccount(a *app, cmd *cobra.Command, q admin.AccountChange) error {
+	client, err := a.client()
+	if err != nil {
+		return err
+	}
+	acct, err := client.ChangeAccount(cmd.Context(), q)
+	if err != nil {
+		return err
+	}
+	return a.object(acct, accountRows(acct)...)
+}
+
+func accountStatus(acct admin.Account) string {
+	words := []string{"production"}
+	if acct.Sandbox {
+		words[0] = "sandbox"
+	}
+	if acct.Paused {
+		words = append(words, "paused by operator")
+	}
+	if acct.SendingOff {
+		words = append(words, "paused by owner")
+	}
+	return strings.Join(words, ", ")
+}
+
+func limit(n float64) string {
+	if n == 0 {
+		return "unlimited"
+	}
+	return strconv.FormatFloat(n, 'f', -1, 64)
+}
+
+func accountRows(acct admin.Account) []row {
+	or := func(s, empty string) string {
+		if s == "" {
+			return empty
+		}
+		return s
+	}
+	quota, rate := limit(float64(acct.Quota))+" recipients in 24 hours", limit(acct.Rate)+" recipients a second"
+	if u := acct.Usage; u != nil {
+		quota += fmt.Sprintf(", %d used", u.Used)
+		if !u.QuotaFrees.IsZero() {
+			quota += ", frees at " + instant(u.QuotaFrees)
+		}
+		switch {
+		case acct.Rate == 0:
+		case u.RateFrees.IsZero():
+			rate += fmt.Sprintf(", %.0f may go at once", max(u.AtHand, 1))
+		default:
+			rate += ", used up, frees at " + instant(u.RateFrees)
+		}
+	}
+	return []row{
+		{"account", acct.Account}, {"id", acct.ID}, {"status", accountStatus(acct)},
+		{"quota", quota}, {"rate", rate}, {"beyond the rate", or(acct.Throttle, "as in the file")},
+		{"profile", or(acct.Profile, "as in the file")}, {"contact", or(acct.Contact, "nobody")}, {"created", instant(acct.Created)},
+	}
+}
