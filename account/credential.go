@@ -129,6 +129,9 @@ func (b *Book) addCredential(ctx context.Context, account string, c Credential, 
 // held; c is not shared yet.
 func (b *Book) keepCredential(ctx context.Context, c *credential, d credentialData) (Credential, error) {
 	var err error
+	if d.Sealed, _, err = b.keys.Refresh(d.Sealed, place(c.Credential)...); err != nil {
+		return Credential{}, fmt.Errorf("credential %s: %w", c.AccessKeyID, err)
+	}
 	if c.record.Data, err = json.Marshal(d); err != nil {
 		return Credential{}, err
 	}
@@ -260,9 +263,14 @@ func (b *Book) alter(ctx context.Context, accessKeyID string, f func(*Credential
 	if err != nil {
 		return Credential{}, err
 	}
+	// A value that a rotation left under an older key is written in any case.
+	_, stale, err := b.keys.Refresh(d.Sealed, place(old.Credential)...)
+	if err != nil {
+		return Credential{}, fmt.Errorf("credential %s: %w", accessKeyID, err)
+	}
 	changed := &credential{Credential: old.Credential, record: old.record, tag: old.tag, used: old.used}
 	f(&changed.Credential, &d)
-	if after, err := json.Marshal(d); err != nil || string(after) == string(before) {
+	if after, err := json.Marshal(d); err != nil || string(after) == string(before) && !stale {
 		return old.shown(), err
 	}
 	if at := old.used.Load(); at != 0 {

@@ -12,6 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 
 	"github.com/sesame-mta/sesame/internal/atomicfile"
 )
@@ -20,17 +22,27 @@ import (
 const Name = "secret.key"
 
 const (
-	prefix = "sesame-key-1 " // the version of the file's form
-	size   = 32              // octets of the secret
+	prefix     = "sesame-key-1 " // the version of the file's form
+	sealPrefix = "seal "         // a later key to seal with
+	size       = 32              // octets of a secret
 	// maxFile is more than any key file has; the rest of a longer one is not read.
-	maxFile = 1024
+	maxFile = 4096
+	// maxSeals bounds the keys to seal with; more than two are there only after
+	// rotations that were broken off.
+	maxSeals = 16
 )
 
-// File is an open key file. It is safe for concurrent use and never changes.
+// File is an open key file. The secret of its first line never changes: sub-keys
+// are derived from it, and ids of messages must stay true. What is sealed lies
+// under it until Rotate adds a line with a key of its own. It is safe for
+// concurrent use.
 type File struct {
+	path   string
 	secret [size]byte
-	id     [idSize]byte
-	seal   *box
+
+	rotate sync.Mutex // one at a time
+	later  [][]byte   // the keys of the file's other lines, in order
+	boxes  atomic.Pointer[boxes]
 }
 
 // Open reads the key file of a data directory and makes it when there is none.
@@ -71,23 +83,38 @@ func read(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read key file: %w", err)
 	}
-	text, ok := bytes.CutPrefix(bytes.TrimSpace(data), []byte(prefix))
-	secret, err := base64.StdEncoding.DecodeString(string(text))
-	if !ok || err != nil || len(secret) != size {
-		return nil, fmt.Errorf("key file %s is damaged: put back a copy, what is sealed cannot be read without it", path)
+	var secrets [][]byte
+	for i, line := range bytes.Split(bytes.TrimSpace(data), []byte("\n")) {
+		head := sealPrefix
+		if i == 0 {
+			head = prefix
+		}
+		text, ok := bytes.CutPrefix(line, []byte(head))
+		secret, err := base64.StdEncoding.DecodeString(string(text))
+		if !ok || err != nil || len(secret) != size || i > maxSeals {
+			return nil, fmt.Errorf("key file %s is damaged: put back a copy, what is sealed cannot be read without it", path)
+		}
+		secrets = append(secrets, secret)
 	}
-	return newFile(secret)
+	return newFile(path, secrets)
 }
 
-func newFile(secret []byte) (*File, error) {
-	f := &File{}
-	copy(f.secret[:], secret)
-	copy(f.id[:], f.Key("key-id", idSize))
-	var err error
-	f.seal, err = newBox(f.Key("seal", size))
+func newFile(path string, secrets [][]byte) (*File, error) {
+	f := &File{path: path, later: secrets[1:]}
+	copy(f.secret[:], secrets[0])
+	first, err := newBox(f.Key("seal", size), f.Key("key-id", idSize))
 	if err != nil {
 		return nil, fmt.Errorf("key file: %w", err)
 	}
+	all := boxes{first}
+	for _, secret := range f.later {
+		b, err := laterBox(secret)
+		if err != nil {
+			return nil, fmt.Errorf("key file: %w", err)
+		}
+		all = append(all, b)
+	}
+	f.boxes.Store(&all)
 	return f, nil
 }
 
@@ -119,7 +146,11 @@ func create(dir, path string) error {
 // Key derives a sub-key of n octets for one purpose (HKDF-SHA256, RFC 5869).
 // The same purpose always gives the same key, and none tells of another.
 func (f *File) Key(purpose string, n int) []byte {
-	key, err := hkdf.Key(sha256.New, f.secret[:], nil, "sesame "+purpose, n)
+	return derive(f.secret[:], purpose, n)
+}
+
+func derive(secret []byte, purpose string, n int) []byte {
+	key, err := hkdf.Key(sha256.New, secret, nil, "sesame "+purpose, n)
 	if err != nil {
 		panic("keyfile: sub-key of an impossible length: " + err.Error())
 	}
