@@ -37,6 +37,7 @@ const (
 	strictAccepted = 1000                // recipients taken in the strict profile
 	maxRefusedRcpt = 1000                // RCPTs of one message over the limit
 	smallBuffer    = 8 << 10
+	authBuffer     = 16 << 10 // holds authOctets
 	largeBuffer    = 64 << 10
 	flushAt        = 4 << 10
 	lingerOctets   = 256 << 10

@@ -261,9 +261,8 @@ func (g *Conn) fill(deadline time.Time, between bool) bool {
 func (g *Conn) room() {
 	if g.r == g.w {
 		g.r, g.w = 0, 0
-		if g.large != nil && g.content == nil {
-			g.cfg.large.Put(g.large)
-			g.large, g.buf = nil, g.small
+		if g.content == nil {
+			g.shrink()
 		} else if g.large == nil && g.content != nil && g.content.facts.Size > 0 {
 			g.grow()
 		}
@@ -272,12 +271,27 @@ func (g *Conn) room() {
 	if g.w < len(g.buf) {
 		return
 	}
-	if g.r == 0 && g.large == nil {
+	switch {
+	case g.r > 0 || g.large != nil:
+	case g.content == nil && len(g.buf) == smallBuffer:
+		// AUTH is the only command that needs more, and anyone may send it: the
+		// large buffers are for those who send mail.
+		g.buf = append(make([]byte, 0, authBuffer), g.buf...)[:authBuffer]
+		return
+	default:
 		g.grow()
 		return
 	}
 	g.w = copy(g.buf, g.buf[g.r:g.w])
 	g.r = 0
+}
+
+// shrink gives back what the small buffer does not need.
+func (g *Conn) shrink() {
+	if g.large != nil {
+		g.cfg.large.Put(g.large)
+	}
+	g.large, g.buf = nil, g.small
 }
 
 func (g *Conn) grow() {

@@ -45,9 +45,10 @@ func (g *Conn) readLine(between bool) (line []byte, fault *mail.Reply, ok bool) 
 	}
 }
 
-// lineMax is how much of a line we hold before we have seen its end.
+// lineMax is how much of a line we hold before we have seen its end. AUTH has no
+// length before TLS, where it is refused anyway.
 func (g *Conn) lineMax() int {
-	if g.exchange || g.w-g.r >= 4 && bytes.EqualFold(g.buf[g.r:g.r+4], []byte("AUTH")) {
+	if g.exchange || g.tls != nil && g.w-g.r >= 4 && bytes.EqualFold(g.buf[g.r:g.r+4], []byte("AUTH")) {
 		return authOctets
 	}
 	return 2*commandOctets + commandOctets

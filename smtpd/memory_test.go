@@ -1,0 +1,53 @@
+package smtpd_test
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// heap gives the octets in use.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what the first took out of pools
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// Anybody may begin an AUTH line of RFC 4954's length and never end it.
+func TestUnendedAUTHLinesTakeLittleMemory(t *testing.T) {
+	const clients = 100
+	r := start(t, nil)
+	var all []*client
+	for range clients {
+		c := dial(t, r.implicit)
+		c.startTLS()
+		c.hello()
+		all = append(all, c)
+	}
+	before := heap()
+	for _, c := range all {
+		c.send("AUTH PLAIN " + strings.Repeat("A", 10_000))
+	}
+	each := int64(0)
+	for end := time.Now().Add(10 * time.Second); each < 12<<10 && time.Now().Before(end); {
+		each = (heap() - before) / clients
+	}
+	if each < 12<<10 || each > 40<<10 {
+		t.Errorf("each takes %d octets", each)
+	}
+	for _, c := range all[:3] {
+		c.ask("", "501 5.5.2 Malformed authentication response")
+		c.ask("NOOP", "250 Ok")
+	}
+}
+
+func TestInClearTextAUTHHasNoLengthOfItsOwn(t *testing.T) {
+	c := dial(t, start(t, nil).starttls)
+	c.hello()
+	c.ask("AUTH PLAIN "+strings.Repeat("A", 1000), "530 Must issue a STARTTLS command first")
+	c.ask("AUTH PLAIN "+strings.Repeat("A", 10_000), "500 5.5.2 Line too long")
+	c.ask("NOOP", "250 Ok")
+}
