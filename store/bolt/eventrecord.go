@@ -84,7 +84,7 @@ func decodeEvent(consumer string, v []byte) (event.Event, error) {
 		return event.Event{}, errRecord
 	}
 	var r eventRecord
-	if err := cbor.Unmarshal(v[eventHeadSize:], &r); err != nil {
+	if err := decoder.Unmarshal(v[eventHeadSize:], &r); err != nil {
 		return event.Event{}, fmt.Errorf("event of %s: %w: %w", id, errRecord, err)
 	}
 	e := event.Event{

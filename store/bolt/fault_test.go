@@ -427,3 +427,39 @@ func TestBooksSurviveAndRefuseAsTheSpoolDoes(t *testing.T) {
 		t.Errorf("open of damaged books: %v", err)
 	}
 }
+
+// Whatever was confirmed can be read again.
+func TestTextThatIsNoUTF8IsKept(t *testing.T) {
+	s := open(t, bolt.Options{Dir: t.TempDir()})
+	m := mint(t, s)
+	d, err := s.Draft(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := mail.ParseForwardPath("user@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	const text = "<caf\xe9@example.org>"
+	id, err := s.Append(t.Context(), queue.Submission{
+		Message: queue.Message{ID: m.New(now), Account: account1, To: []mail.ForwardPath{to}, Accepted: now, MessageID: text},
+		Content: d, Due: now, MaxAge: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Commit(t.Context(), queue.Settlement{ID: id, Entries: []queue.Settled{
+		{Result: mail.Deferred, Due: now, Last: mail.Reply{Code: 451, Text: text}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg, entries, err := s.Load(t.Context(), id, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if msg.MessageID != text || entries[0].Last.Text != text {
+		t.Errorf("kept as %q and %q", msg.MessageID, entries[0].Last.Text)
+	}
+}

@@ -17,6 +17,10 @@ const recordVersion = 1
 
 var errRecord = errors.New("damaged record")
 
+// decoder takes text as it was written, UTF-8 or not: what was confirmed must be
+// readable. Its options are constant, so there is no error.
+var decoder, _ = cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid}.DecMode()
+
 // messageRecord is a queue.Message on disk. Numbers are never given twice.
 type messageRecord struct {
 	Account     string   `cbor:"1,keyasint"`
@@ -78,7 +82,7 @@ func openMessageRecord(v []byte) (r *messageRecord, small []byte, err error) {
 		return nil, nil, errRecord
 	}
 	r = &messageRecord{}
-	if err := cbor.Unmarshal(v[5:5+n], r); err != nil {
+	if err := decoder.Unmarshal(v[5:5+n], r); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", errRecord, err)
 	}
 	small = v[5+n:]
@@ -177,7 +181,7 @@ func decodeEntry(k, v []byte) (queue.Entry, error) {
 	e := queue.Entry{}
 	e.ID, e.N = splitEntryKey(k)
 	var r entryRecord
-	if err := cbor.Unmarshal(v[1:], &r); err != nil {
+	if err := decoder.Unmarshal(v[1:], &r); err != nil {
 		return queue.Entry{}, fmt.Errorf("entry %d of %s: %w: %w", e.N, e.ID, errRecord, err)
 	}
 	if err := e.To.UnmarshalText([]byte(r.To)); err != nil {
