@@ -133,6 +133,11 @@ func (s *Spool) run() {
 	defer timer.Stop()
 	last, took, demand := time.Now(), time.Duration(0), 1
 	for {
+		select {
+		case <-tick.C: // await does not look at it while there is work
+			s.tick(&last)
+		default:
+		}
 		if !s.await(tick.C, timer, &last) {
 			return
 		}
