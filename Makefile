@@ -9,7 +9,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 BIN := bin/sesame
 
 # Seconds for all fuzz targets together, and kills of the crash test.
-FUZZ_SECONDS ?= 100
+FUZZ_SECONDS ?= 60
 KILLS ?= 200
 ARGS ?=
 

@@ -255,8 +255,13 @@ func machine() string {
 			cores++
 		}
 	}
-	var info syscall.Sysinfo_t
-	_ = syscall.Sysinfo(&info) // cannot fail with a valid pointer
+	memory := "unknown memory"
+	b, _ = os.ReadFile("/proc/meminfo") // likewise
+	for line := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(line, "MemTotal:"); ok {
+			memory = strings.TrimSpace(v)
+		}
+	}
 	fs := "unknown"
 	var st syscall.Statfs_t
 	if syscall.Statfs(os.TempDir(), &st) == nil {
@@ -265,5 +270,5 @@ func machine() string {
 			fs = fmt.Sprintf("%#x", st.Type)
 		}
 	}
-	return fmt.Sprintf("%s, %d threads, %d MB, queues on %s", model, cores, uint64(info.Totalram)*uint64(info.Unit)>>20, fs)
+	return fmt.Sprintf("%s, %d threads, %s, queues on %s", model, cores, memory, fs)
 }

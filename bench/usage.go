@@ -26,7 +26,7 @@ func (u usage) sub(v usage) usage {
 // that Go runs on.
 const clockTick = 10 * time.Millisecond
 
-// treeUsage reads /proc for pid and its descendants.
+// treeUsage reads /proc, which Linux alone has, for pid and its descendants.
 func treeUsage(pid int) (usage, error) {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -64,7 +64,7 @@ func treeUsage(pid int) (usage, error) {
 		}
 	}
 	if _, ok := procs[pid]; !ok {
-		return usage{}, fmt.Errorf("process %d has ended", pid)
+		return usage{}, fmt.Errorf("process %d is not in /proc", pid)
 	}
 	var u usage
 	for id, p := range procs {

@@ -57,7 +57,7 @@ func greeted(addr string) error {
 }
 
 // Process is a server that was started in a process group of its own, and that
-// ends when the program that started it does.
+// on Linux ends when the program that started it does.
 type Process struct {
 	// Done is closed when it has ended; Err then tells how.
 	Done <-chan struct{}
@@ -71,7 +71,7 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	done := make(chan struct{})
 	p := &Process{Done: done, cmd: cmd}
 	started := make(chan error)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = ownGroup()
 	go func() {
 		// The signal comes when the thread that started the process ends: keep it.
 		runtime.LockOSThread()
