@@ -11,8 +11,8 @@ func (b *Book) Reseal(ctx context.Context) (int, error) {
 	// Whoever is writing one sealed before the rotation is waited for; who comes
 	// later refreshes it.
 	b.change.Lock()
-	b.change.Unlock() //nolint:staticcheck // the wait is all
 	list, err := b.ListCredentials("")
+	b.change.Unlock()
 	if err != nil {
 		return 0, err
 	}

@@ -16,11 +16,13 @@ import (
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/configset"
 	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/config"
 	"github.com/sesame-mta/sesame/delivery"
 	"github.com/sesame-mta/sesame/dispatch"
+	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/event/forward"
 	"github.com/sesame-mta/sesame/internal/keyfile"
 	"github.com/sesame-mta/sesame/queue"
@@ -60,6 +62,7 @@ type Daemon struct {
 	books      *bolt.Books
 	accounts   *account.Book
 	auth       *auth.Book
+	rates      quota.Rates
 	identities *identity.Book
 	sets       *configset.Book
 
@@ -68,6 +71,7 @@ type Daemon struct {
 	carrier  delivery.Carrier
 	dispatch *dispatch.Dispatcher
 	forward  *forward.Forwarder
+	contact  *contact.Mailer
 	smtpd    *smtpd.Server
 	admin    *admin.Server
 
@@ -112,6 +116,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	back, backCtx := errgroup.WithContext(inner)
 	back.Go(func() error { return d.queue.Run(backCtx) })
 	back.Go(func() error { return d.accounts.Run(backCtx) })
+	back.Go(func() error { return d.contact.Run(backCtx) })
+	back.Go(func() error { return d.quotaWatch().Run(backCtx) })
 	back.Go(func() error { return d.forward.Run(backCtx) })
 	if l := d.listeners.metrics; l != nil {
 		h := healthMux(d.metrics, func() error { return d.spool.Room(0) }, d.ready.Load)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/identity"
-	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/auth/sigv4"
@@ -22,6 +21,7 @@ import (
 	"github.com/sesame-mta/sesame/delivery/simulator"
 	"github.com/sesame-mta/sesame/dispatch"
 	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/event/forward"
 	"github.com/sesame-mta/sesame/internal/keyfile"
 	"github.com/sesame-mta/sesame/internal/resolver"
@@ -75,7 +75,7 @@ func (d *Daemon) openBooks(ctx context.Context) error {
 	var err error
 	d.accounts, err = account.Open(ctx, account.Options{Directory: d.books, Keys: d.keys,
 		Derive:         func(secret string) string { return sigv4.SMTPPassword(secret, d.cfg.Region) },
-		DeriveImported: deriveImported, Log: d.logger("account")})
+		DeriveImported: deriveImported, Ended: d.endSessions, Log: d.logger("account")})
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (d *Daemon) buildQueue(context.Context) error {
 		Hostname: d.cfg.Hostname, Domain: d.serviceDomain(), Spool: d.spool, Queue: d.queue, Minter: minter,
 		Rules: admission.Rules(admission.Options{Region: d.cfg.Region, Identities: covered{d.identities},
 			Paused: d.identities.PausedFor, MailFromRefused: d.identities.MailFromRefused,
-			Throttling: admission.Throttling{Rates: new(quota.Rates), SigV2: float64(d.cfg.Limits.SigV2Rate),
+			Throttling: admission.Throttling{Rates: &d.rates, SigV2: float64(d.cfg.Limits.SigV2Rate),
 				Queue: d.cfg.Limits.QueueOnThrottle},
 			MIMEParts: d.cfg.Limits.MIMEParts}),
 		Region: d.cfg.Region, FeedbackKey: d.keys.Key("feedback-id", 32), Sets: d.sets,
@@ -127,6 +127,8 @@ func (d *Daemon) buildQueue(context.Context) error {
 		MessageBytes: d.cfg.Limits.MessageBytes, MaxAge: d.cfg.Delivery.MaxAge,
 		ShowClient: d.cfg.Delivery.ShowClientAddress, Log: d.logger("submission"), Metrics: d.metrics,
 	})
+	d.contact = contact.New(contact.Options{Domain: d.serviceDomain(), Submit: d.desk, Minter: minter,
+		Keys: d.systemKeys, Log: d.logger("event")})
 	d.forward = forward.New(forward.Options{
 		Hostname: d.cfg.Hostname, Domain: d.serviceDomain(), Outbox: d.spool, Messages: originals{d.spool},
 		Submit: d.desk, Minter: minter, Keys: d.systemKeys, Log: d.logger("event"), Metrics: d.metrics,

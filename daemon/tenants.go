@@ -1,6 +1,14 @@
 package daemon
 
-import "github.com/sesame-mta/sesame/auth/sigv4"
+import (
+	"context"
+	"errors"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/quota"
+	"github.com/sesame-mta/sesame/auth/sigv4"
+	"github.com/sesame-mta/sesame/event/contact"
+)
 
 // deriveImported gives the SMTP password of a secret that was made elsewhere.
 func deriveImported(secret, region string) string {
@@ -8,4 +16,52 @@ func deriveImported(secret, region string) string {
 		return sigv4.SMTPPasswordV2(secret)
 	}
 	return sigv4.SMTPPassword(secret, region)
+}
+
+// endSessions ends those of a credential that is good no more.
+func (d *Daemon) endSessions(accessKeyID string) {
+	if d.smtpd != nil { // not while the rooms are built
+		d.smtpd.EndCredential(accessKeyID)
+	}
+}
+
+// removeOwned removes what an account owns beside credentials.
+func (d *Daemon) removeOwned(ctx context.Context, id string) error {
+	for _, i := range d.identities.List(id) {
+		if err := d.identities.Remove(ctx, id, i.Name); err != nil && !errors.Is(err, account.ErrNotFound) {
+			return err
+		}
+	}
+	for _, s := range d.sets.List(id) {
+		if _, err := d.sets.Delete(ctx, id, s.Name); err != nil && !errors.Is(err, account.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// rotateKey seals everything under a new key.
+func (d *Daemon) rotateKey(ctx context.Context) (id string, sealed int, err error) {
+	// Begun, it is better ended than broken off with the command.
+	ctx = context.WithoutCancel(ctx)
+	err = d.keys.Rotate(func() error {
+		for _, reseal := range []func(context.Context) (int, error){d.accounts.Reseal, d.identities.Reseal} {
+			n, err := reseal(ctx)
+			if err != nil {
+				return err
+			}
+			sealed += n
+		}
+		return nil
+	})
+	return d.keys.ID(), sealed, err
+}
+
+// quotaWatch tells the contacts of accounts of quotas that are nearly used up.
+func (d *Daemon) quotaWatch() *quota.Watch {
+	return &quota.Watch{Accounts: d.accounts, Ledger: d.spool, Log: d.logger("account"),
+		Warn: func(a account.Account, u quota.Usage) {
+			d.logger("account").Info("daily quota nearly used up", "account", a.ID, "to", u.Used)
+			d.contact.Tell(a, contact.QuotaNear(a, u.Used, u.Frees))
+		}}
 }

@@ -93,7 +93,7 @@ type door struct {
 
 	mu    sync.Mutex
 	count int
-	open  map[*guard.Conn]struct{}
+	open  map[*guard.Conn]string // the credential, once it is known
 	per   map[netip.Prefix]int
 	done  bool
 }
@@ -101,7 +101,7 @@ type door struct {
 func newDoor(most, mostPer int) *door {
 	return &door{
 		most: most, mostPer: mostPer,
-		open: make(map[*guard.Conn]struct{}), per: make(map[netip.Prefix]int),
+		open: make(map[*guard.Conn]string), per: make(map[netip.Prefix]int),
 	}
 }
 
@@ -120,12 +120,34 @@ func (d *door) enter(source netip.Prefix) bool {
 // track remembers who entered.
 func (d *door) track(c *guard.Conn) {
 	d.mu.Lock()
-	d.open[c] = struct{}{}
+	d.open[c] = ""
 	late := d.done
 	d.mu.Unlock()
 	if late {
 		c.Drain()
 	}
+}
+
+// known remembers by which credential one who entered speaks.
+func (d *door) known(c *guard.Conn, credential string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, in := d.open[c]; in {
+		d.open[c] = credential
+	}
+}
+
+// of gives those who speak by a credential.
+func (d *door) of(credential string) []*guard.Conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var list []*guard.Conn
+	for c, known := range d.open {
+		if known == credential {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 func (d *door) leave(c *guard.Conn, source netip.Prefix) {

@@ -56,6 +56,7 @@ func (n *session) authenticate(username, password string) error {
 	if err == nil {
 		n.principal = p
 		n.conn.SetStrict(p.Strict)
+		s.door.known(n.conn, p.Credential)
 		s.metrics.auth("success")
 		n.log.Debug("authenticated", "account", p.Account)
 		return nil

@@ -174,6 +174,17 @@ func (s *Server) stop() {
 	})
 }
 
+// EndCredential tells the sessions that speak by a credential 421, at once or,
+// inside a transaction, after it.
+func (s *Server) EndCredential(accessKeyID string) {
+	if accessKeyID == "" {
+		return
+	}
+	for _, c := range s.door.of(accessKeyID) {
+		c.Drain()
+	}
+}
+
 // cut ends the sessions that are left.
 func (s *Server) cut() {
 	s.cancel()

@@ -166,7 +166,10 @@ func (b *Book) update(ctx context.Context, n name, f func(*data) error) (Identit
 
 func (b *Book) put(ctx context.Context, n name, text string, d data, version uint64) (Identity, error) {
 	r := account.Record{Kind: account.KindIdentity, Account: n.account, Name: text, Version: version}
-	var err error
+	err := b.refresh(n, d.Keys)
+	if err != nil {
+		return Identity{}, fmt.Errorf("identity %s: %w", text, err)
+	}
 	if r.Data, err = json.Marshal(d); err != nil {
 		return Identity{}, err
 	}

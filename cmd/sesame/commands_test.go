@@ -87,6 +87,7 @@ func serve(env *testscript.Env) error {
 	dir, waiting := &accounttest.Directory{}, &queuetest.Spool{}
 	books, err := account.Open(ctx, account.Options{
 		Directory: dir, Keys: k, Derive: func(secret string) string { return sigv4.SMTPPassword(secret, "local-1") },
+		DeriveImported: sigv4.SMTPPassword,
 	})
 	if err != nil {
 		return err
