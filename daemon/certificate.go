@@ -106,10 +106,15 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current.Load(), nil
 }
 
+// selfSignedFiles names the files of the certificate that we make ourselves.
+func selfSignedFiles(dir string) (certFile, keyFile string) {
+	return filepath.Join(dir, "self-signed.pem"), filepath.Join(dir, "self-signed.key")
+}
+
 // selfSigned gives the files of an ECDSA certificate for host under dir, made
 // when it is not there yet.
 func selfSigned(dir, host string, log *slog.Logger) (certFile, keyFile string, err error) {
-	certFile, keyFile = filepath.Join(dir, "self-signed.pem"), filepath.Join(dir, "self-signed.key")
+	certFile, keyFile = selfSignedFiles(dir)
 	if _, err := os.Stat(certFile); err == nil {
 		return certFile, keyFile, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {

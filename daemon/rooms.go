@@ -174,7 +174,7 @@ func (d *Daemon) buildDelivery(context.Context) error {
 	sim := &simulator.Simulator{Domains: d.simulated(), Router: router, Carrier: d.carrier}
 	d.dispatch = dispatch.New(dispatch.Options{
 		Queue: d.queue, Spool: d.spool, Router: sim, Carrier: sim, Signer: signer{d.identities},
-		Limiter: egress.NewLimiter(egress.LimiterOptions{Max: d.cfg.Delivery.PerDestination}), Scanner: d.scanner(),
+		Limiter: egress.NewLimiter(egress.LimiterOptions{Max: d.cfg.Delivery.PerDestination}), Scanner: newScanner(d.cfg),
 		Retry: d.cfg.Delivery.Retry, Concurrency: d.cfg.Delivery.Concurrency,
 		Interest: interest, Log: d.logger("dispatch"), Metrics: d.metrics,
 	})

@@ -5,11 +5,11 @@ import (
 	"github.com/sesame-mta/sesame/dispatch/scan"
 )
 
-// scanner gives what looks at accepted mail; nil is nothing.
-func (d *Daemon) scanner() scan.Scanner {
-	network, address := config.ClamdAddr(d.cfg.Scan.Clamd)
+// newScanner gives what looks at accepted mail; nil is nothing.
+func newScanner(c *config.Config) scan.Scanner {
+	network, address := config.ClamdAddr(c.Scan.Clamd)
 	if network == "" {
 		return nil
 	}
-	return scan.NewClamd(scan.ClamdOptions{Network: network, Address: address, Timeout: d.cfg.Scan.Timeout})
+	return scan.NewClamd(scan.ClamdOptions{Network: network, Address: address, Timeout: c.Scan.Timeout})
 }

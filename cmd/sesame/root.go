@@ -32,6 +32,7 @@ func newRoot(a *app) *cobra.Command {
 		newQueue(a),
 		newKey(a),
 		newCheck(a),
+		newDoctor(a),
 		newStatus(a),
 		newCheckConfig(a),
 		newVersion(a),
