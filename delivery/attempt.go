@@ -31,6 +31,7 @@ type attempt struct {
 	out   []mail.Outcome
 	left  []int    // recipients without an outcome
 	asked []string // hosts that have had their say
+	tried int      // how many of them there was anything to ask of
 
 	// standing is what those left are told if no other host takes them.
 	standing mail.Outcome
@@ -61,7 +62,7 @@ func (a *attempt) run(ctx context.Context) {
 		return
 	}
 	for _, h := range a.r.Order(nil) {
-		if len(a.left) == 0 || len(a.asked) == maxHosts || ctx.Err() != nil {
+		if len(a.left) == 0 || a.tried >= maxHosts || ctx.Err() != nil {
 			break
 		}
 		// No host is asked again within an attempt.
@@ -105,6 +106,7 @@ func (a *attempt) kept(ctx context.Context, src *egress.Source) bool {
 	}
 	a.release(c)
 	a.asked = append(a.asked, c.host)
+	a.tried++
 	return len(a.left) == 0
 }
 

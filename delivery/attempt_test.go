@@ -169,7 +169,11 @@ func TestWhereTheAddressesOfAHostLead(t *testing.T) {
 	table := names{
 		"good.test": {"127.0.0.1"}, "private.test": {"10.0.0.1", "192.168.0.1"}, "wrapped.test": {"::ffff:127.0.0.1", "64:ff9b::7f00:1"},
 		"half.test": {"10.0.0.1", "127.0.0.1"}, "fail.test": {"servfail"}, "six.test": {"2a00::25"}, "dead.test": {"127.0.0.9"},
-		"many.test": {"127.0.0.7", "127.0.0.8", "127.0.0.1"},
+		"split.test": {"10.0.0.1", "10.0.0.2", "10.0.0.3", "127.0.0.1"},
+		"many.test":  {"127.0.0.7", "127.0.0.8", "127.0.0.1"},
+	}
+	for n := 2; n <= 5; n++ {
+		table[fmt.Sprintf("p%d.test", n)], table[fmt.Sprintf("d%d.test", n)] = table["private.test"], table["dead.test"]
 	}
 	for name, tc := range map[string]struct {
 		hosts []string
@@ -182,6 +186,10 @@ func TestWhereTheAddressesOfAHostLead(t *testing.T) {
 		"all forbidden":                 {[]string{"private.test", "wrapped.test"}, "550 5.4.4 Invalid domain"},
 		"forbidden, then good":          {[]string{"private.test", "good.test"}, "250 2.0.0 Ok"},
 		"forbidden and dead":            {[]string{"private.test", "dead.test"}, "421 4.4.1 Failed to establish connection"},
+		"forbidden ones before a good":  {[]string{"split.test"}, "250 2.0.0 Ok"},
+		"five forbidden, then good":     {[]string{"private.test", "p2.test", "p3.test", "p4.test", "p5.test", "good.test"}, "250 2.0.0 Ok"},
+		"five without address":          {[]string{"n1.test", "n2.test", "n3.test", "n4.test", "n5.test", "good.test"}, "250 2.0.0 Ok"},
+		"five dead ones and no more":    {[]string{"dead.test", "d2.test", "d3.test", "d4.test", "d5.test", "good.test"}, "421 4.4.1 Failed to establish connection"},
 		"no such host":                  {[]string{"none.test"}, "550 5.4.4 Invalid domain"},
 		"the resolver fails":            {[]string{"none.test", "fail.test"}, "421 4.4.0 Unable to lookup DNS for fail.test"},
 		"IPv6 without a source for it":  {[]string{"six.test"}, "421 4.4.1 Failed to establish connection"},

@@ -20,7 +20,11 @@ import (
 func (a *attempt) reach(ctx context.Context, h route.Host, v4, v6 *egress.Source) *conn {
 	addrs, err := a.addresses(ctx, h)
 	if err != nil {
-		a.stand(mail.Outcome{Reply: noAddress(h.Name, err)})
+		reply := noAddress(h.Name, err)
+		if reply.Code/100 == 4 {
+			a.tried++ // it took time, as a host that is down does
+		}
+		a.stand(mail.Outcome{Reply: reply})
 		return nil
 	}
 	if a.r.Trusted && v6 == nil {
@@ -36,13 +40,17 @@ func (a *attempt) reach(ctx context.Context, h route.Host, v4, v6 *egress.Source
 		if *n == maxAddresses || ctx.Err() != nil {
 			continue
 		}
-		*n++
 		if !a.r.Trusted {
 			if err := a.s.guard.Check(ip); err != nil {
-				a.s.log.Warn("address refused", "id", a.j.ID, "domain", a.r.Domain, "mx", h.Name, "err", err)
+				if forbidden == nil { // once for a host, which may have a hundred
+					a.s.log.Warn("address refused", "id", a.j.ID, "domain", a.r.Domain, "mx", h.Name, "err", err)
+				}
 				forbidden = err
 				continue
 			}
+		}
+		if *n++; n4+n6 == 1 {
+			a.tried++
 		}
 		if src == nil {
 			why = cmp.Or(why, errFamily)
