@@ -243,8 +243,9 @@ func (q *Queue) Append(ctx context.Context, s Submission) (mail.ID, error) {
 	switch now := q.Now(); {
 	case err == nil && got == id:
 		q.admit(&s, now, &n)
-	case err != nil && !errors.Is(err, ErrFull) && !errors.Is(err, ErrQuota) && !errors.Is(err, ErrBroken):
-		// It may have been kept after all, now or in a moment.
+	case err != nil && (s.Message.Notice || !errors.Is(err, ErrFull) && !errors.Is(err, ErrQuota) && !errors.Is(err, ErrBroken)):
+		// It may have been kept after all, now or in a moment. A notice may have
+		// been kept before, and a page read meanwhile left it to this append.
 		for _, to := range s.Message.To {
 			l := q.line(Line{s.Message.Account, to.Domain()})
 			l.disk = earlier(l.disk, now.Add(recheck))

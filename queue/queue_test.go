@@ -513,3 +513,32 @@ func (f forgetful) Append(ctx context.Context, s queue.Submission) (mail.ID, err
 	}
 	return mail.ID{}, f.err
 }
+
+// A page that is read while a notice is appended again leaves the notice to the
+// append; when that is refused, the notice must not be forgotten.
+func TestRefusedRepeatOfANoticeLeavesTheFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		spool := &queuetest.Spool{}
+		r := newRig(t, spool)
+		s := r.message(one, "a@example.org")
+		s.Message.Notice = true
+		if _, err := r.Append(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		spool.Hook = func(m string) error {
+			if m != "Append" {
+				return nil
+			}
+			if l := r.Take(t.Context(), "example.org"); l != nil {
+				t.Errorf("a lease on %v", l.Entries)
+			}
+			return queue.ErrFull
+		}
+		if _, err := r.Append(t.Context(), s); !errors.Is(err, queue.ErrFull) {
+			t.Fatalf("the repeat: %v", err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		r.wantNext("example.org", "a@example.org")
+	})
+}
