@@ -18,6 +18,7 @@ import (
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/api/admin"
+	"github.com/sesame-mta/sesame/api/public"
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/config"
 	"github.com/sesame-mta/sesame/delivery"
@@ -25,6 +26,7 @@ import (
 	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/event/forward"
 	"github.com/sesame-mta/sesame/internal/keyfile"
+	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 	"github.com/sesame-mta/sesame/smtpd"
 	"github.com/sesame-mta/sesame/store/bolt"
@@ -65,6 +67,8 @@ type Daemon struct {
 	rates      quota.Rates
 	identities *identity.Book
 	sets       *configset.Book
+	checker    *identity.Checker
+	minter     *mail.Minter
 
 	queue    *queue.Queue
 	desk     *submission.Desk
@@ -92,7 +96,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	}()
 	d.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	steps := []func(context.Context) error{
-		d.bind, d.dropRoot, d.openCertificate, d.openData, d.openBooks, d.buildQueue, d.buildDelivery, d.buildDoors,
+		d.bind, d.dropRoot, d.openCertificate, d.openData, d.openBooks, d.buildQueue, d.buildDelivery, d.buildChecker, d.buildDoors,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -125,6 +129,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	back.Go(func() error { return d.admin.Serve(backCtx, d.listeners.admin) })
 	back.Go(func() error { d.cert.watch(backCtx); return nil })
+
+	back.Go(func() error { return d.checker.Run(backCtx) })
+	if l := d.listeners.public; l != nil {
+		h := public.New(public.Options{Service: d.serviceDomain(), Verifier: verifier{d.identities}, Log: d.logger("public")})
+		back.Go(func() error { return serveHTTP(backCtx, l, h) })
+	}
 
 	front, frontCtx := errgroup.WithContext(ctx)
 	front.Go(func() error { return d.dispatch.Run(frontCtx) })

@@ -14,7 +14,8 @@ import (
 // and before the data directory is opened.
 type listeners struct {
 	starttls, implicit []net.Listener
-	admin, metrics     net.Listener
+	admin              net.Listener
+	metrics, public    net.Listener
 }
 
 func (d *Daemon) bind(ctx context.Context) error {
@@ -39,12 +40,18 @@ func (d *Daemon) bind(ctx context.Context) error {
 			*set.into = append(*set.into, l)
 		}
 	}
-	if addr := d.cfg.Listen.Metrics; addr != "" {
-		l, err := tcp(addr)
+	for _, one := range []struct {
+		addr string
+		into *net.Listener
+	}{{d.cfg.Listen.Metrics, &d.listeners.metrics}, {d.cfg.Listen.Public, &d.listeners.public}} {
+		if one.addr == "" {
+			continue
+		}
+		l, err := tcp(one.addr)
 		if err != nil {
 			return err
 		}
-		d.listeners.metrics = l
+		*one.into = l
 	}
 	if err := os.MkdirAll(filepath.Dir(d.cfg.Listen.Admin), 0o700); err != nil {
 		return fmt.Errorf("admin socket: %w", err)
@@ -62,6 +69,7 @@ func (d *Daemon) bind(ctx context.Context) error {
 type Addrs struct {
 	STARTTLS, ImplicitTLS []string
 	Metrics, Admin        string
+	Public                string
 }
 
 // Addrs gives the bound addresses.
@@ -75,6 +83,9 @@ func (d *Daemon) Addrs() Addrs {
 	}
 	if d.listeners.metrics != nil {
 		a.Metrics = d.listeners.metrics.Addr().String()
+	}
+	if d.listeners.public != nil {
+		a.Public = d.listeners.public.Addr().String()
 	}
 	return a
 }

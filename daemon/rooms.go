@@ -110,6 +110,7 @@ func (d *Daemon) buildQueue(context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.minter = minter
 	d.queue = queue.New(queue.Options{Spool: d.spool, Log: d.logger("queue"), Metrics: d.metrics,
 		Ready:    func(site string) { d.dispatch.Ready(site) },
 		Unrouted: func(domain string) { d.dispatch.Unrouted(domain) }})
@@ -222,7 +223,12 @@ func (d *Daemon) buildDoors(context.Context) error {
 	if d.smtpd, err = smtpd.New(o); err != nil {
 		return err
 	}
+	var mailLink func(context.Context, identity.Identity, string) error
+	if d.mailsLinks() {
+		mailLink = d.mailLink
+	}
 	d.admin = admin.New(admin.Options{
+		Checker: d.checker, MailLink: mailLink,
 		Hostname: d.cfg.Hostname, Version: d.o.Version, Accounts: d.accounts, Identities: d.identities,
 		Sets: d.sets, Queue: d.queue, Spool: d.spool, Cancelled: cancelled, Log: d.logger("admin"),
 	})

@@ -15,7 +15,9 @@ type CheckerOptions struct {
 	Book *Book
 	// DNS is asked. Without, only mailed links come to their end.
 	DNS DNS
-	Log *slog.Logger
+	// OnRequest leaves DNS alone until somebody calls Check.
+	OnRequest bool
+	Log       *slog.Logger
 }
 
 // Checker looks again and again whether what identities need stands in DNS, and
@@ -126,7 +128,7 @@ func (c *Checker) due(n name, e *entry, now time.Time) bool {
 	if e.link != nil && e.Verification.State == Pending && now.Sub(e.link.Sent) >= linkLife {
 		return true
 	}
-	if c.o.DNS == nil || !e.IsDomain() && e.MailFrom.Domain == "" {
+	if c.o.DNS == nil || c.o.OnRequest || !e.IsDomain() && e.MailFrom.Domain == "" {
 		return false
 	}
 	c.mu.Lock()

@@ -17,7 +17,7 @@ func (c *Checker) check(ctx context.Context, n name, advice bool) (findings, err
 		return findings{}, nil
 	}
 	var f findings
-	if c.o.DNS != nil {
+	if c.o.DNS != nil && (advice || !c.o.OnRequest) {
 		f = c.look.look(ctx, e, advice)
 	}
 	if err := ctx.Err(); err != nil {

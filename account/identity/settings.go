@@ -19,7 +19,7 @@ func (b *Book) Pause(ctx context.Context, accountID, text string, paused bool) (
 // Defaults is what SetDefaults changes; a nil field stays as it is.
 type Defaults struct {
 	Set  *string           `json:"configuration_set,omitempty"` // empty: none
-	Tags map[string]string `json:"tags,omitempty"`              // an empty map takes all away
+	Tags map[string]string `json:"tags,omitzero"`               // an empty map takes all away
 }
 
 // SetDefaults changes what is given to mail that names none itself. It does not

@@ -12,8 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/sesame-mta/sesame/account/identity"
 )
 
 // answerTimeout is how long the server may take until it begins to answer.
@@ -45,31 +43,6 @@ func NewClient(socket string) *Client {
 		DisableCompression:    true,
 		ResponseHeaderTimeout: answerTimeout,
 	}}}
-}
-
-// AddIdentity adds an identity, and its account when there is none.
-func (c *Client) AddIdentity(ctx context.Context, account, name string, o identity.AddOptions) (Identity, error) {
-	return one[Identity](ctx, c, "POST", "/v1/identities", nil, addRequest{account, name, o.Verified, o.DKIM, o.Ed25519})
-}
-
-// Identities lists those of an account, or with an empty name of all.
-func (c *Client) Identities(ctx context.Context, account string) iter.Seq2[Identity, error] {
-	return many[Identity](ctx, c, "/v1/identities", url.Values{"account": {account}})
-}
-
-// RemoveIdentity ends an identity.
-func (c *Client) RemoveIdentity(ctx context.Context, account, name string) (Identity, error) {
-	return one[Identity](ctx, c, "DELETE", "/v1/identities", url.Values{"account": {account}, "identity": {name}}, nil)
-}
-
-// Records gives what to publish for an identity.
-func (c *Client) Records(ctx context.Context, account, name string) iter.Seq2[identity.Record, error] {
-	return many[identity.Record](ctx, c, "/v1/identities/records", url.Values{"account": {account}, "identity": {name}})
-}
-
-// HostRecords gives what to publish for the server itself.
-func (c *Client) HostRecords(ctx context.Context) iter.Seq2[identity.Record, error] {
-	return many[identity.Record](ctx, c, "/v1/host/records", nil)
 }
 
 // Queue lists the recipients that wait; empty arguments do not narrow.

@@ -72,7 +72,11 @@ type Options struct {
 	// RotateKey puts a new key in the place of that under which secrets lie
 	// sealed, and tells how many were sealed again; nil refuses.
 	RotateKey func(ctx context.Context) (id string, sealed int, err error)
-	Log       *slog.Logger
+	// Checker looks at DNS for identities; nil looks at nothing.
+	Checker Checker
+	// MailLink mails a link to the address that it verifies; nil cannot.
+	MailLink func(ctx context.Context, i identity.Identity, link string) error
+	Log      *slog.Logger
 }
 
 // Server answers the operator's commands. It is an http.Handler.
@@ -89,27 +93,22 @@ func New(o Options) *Server {
 	}
 	s := &Server{o: o, mux: http.NewServeMux(), started: time.Now().UTC()}
 	for pattern, h := range map[string]handler{
-		"GET /v1/status":             s.status,
-		"GET /v1/identities":         s.listIdentities,
-		"POST /v1/identities":        s.addIdentity,
-		"DELETE /v1/identities":      s.removeIdentity,
-		"GET /v1/identities/records": s.identityRecords,
-		"GET /v1/configsets":         s.listSets,
-		"GET /v1/configsets/set":     s.showSet,
-		"POST /v1/configsets":        s.createSet,
-		"PATCH /v1/configsets":       s.changeSet,
-		"DELETE /v1/configsets":      s.deleteSet,
-		"GET /v1/host/records":       s.hostRecords,
-		"GET /v1/queue":              s.listQueue,
-		"GET /v1/queue/message":      s.showMessage,
-		"POST /v1/queue/hold":        s.change(Hold, o.Queue.Hold),
-		"POST /v1/queue/release":     s.change(Release, o.Queue.ReleaseHold),
-		"POST /v1/queue/retry":       s.change(Retry, o.Queue.Retry),
-		"POST /v1/queue/cancel":      s.cancel,
+		"GET /v1/status":         s.status,
+		"GET /v1/configsets":     s.listSets,
+		"GET /v1/configsets/set": s.showSet,
+		"POST /v1/configsets":    s.createSet,
+		"PATCH /v1/configsets":   s.changeSet,
+		"DELETE /v1/configsets":  s.deleteSet,
+		"GET /v1/queue":          s.listQueue,
+		"GET /v1/queue/message":  s.showMessage,
+		"POST /v1/queue/hold":    s.change(Hold, o.Queue.Hold),
+		"POST /v1/queue/release": s.change(Release, o.Queue.ReleaseHold),
+		"POST /v1/queue/retry":   s.change(Retry, o.Queue.Retry),
+		"POST /v1/queue/cancel":  s.cancel,
 	} {
 		s.mux.Handle(pattern, s.answer(h))
 	}
-	for _, nouns := range []map[string]handler{s.accountRoutes(), s.credentialRoutes()} {
+	for _, nouns := range []map[string]handler{s.accountRoutes(), s.credentialRoutes(), s.identityRoutes()} {
 		for pattern, h := range nouns {
 			s.mux.Handle(pattern, s.answer(h))
 		}
@@ -233,6 +232,8 @@ func codeOf(err error) int {
 		{configset.ErrSuppression, http.StatusBadRequest},
 		{configset.ErrPool, http.StatusBadRequest},
 		{configset.ErrTooMany, http.StatusConflict},
+		{identity.ErrSetting, http.StatusBadRequest},
+		{identity.ErrLimit, http.StatusConflict},
 		{account.ErrNotFound, http.StatusNotFound},
 		{queue.ErrNotFound, http.StatusNotFound},
 		{account.ErrExists, http.StatusConflict},

@@ -1,20 +1,6 @@
 package admin
 
-import (
-	"time"
-
-	"github.com/sesame-mta/sesame/account/identity"
-)
-
-// Identity is a domain or an address of an account.
-type Identity struct {
-	Account     string            `json:"account"`
-	AccountMade bool              `json:"account_made,omitempty"`
-	Identity    string            `json:"identity"`
-	Status      string            `json:"status"` // "verified" or "pending"
-	Created     time.Time         `json:"created"`
-	Records     []identity.Record `json:"records"`
-}
+import "time"
 
 // Entry is one recipient that waits in the queue.
 type Entry struct {

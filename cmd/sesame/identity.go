@@ -12,7 +12,9 @@ import (
 
 func newIdentity(a *app) *cobra.Command {
 	return group("identity", "Say which domains and addresses accounts may send as",
-		newIdentityAdd(a), newIdentityList(a), newIdentityRemove(a), newIdentityRecords(a))
+		newIdentityAdd(a), newIdentityList(a), newIdentityShow(a), newIdentityRemove(a), newIdentityRecords(a),
+		newIdentityVerify(a), newIdentityCheck(a), newIdentityPause(a, true), newIdentityPause(a, false),
+		newIdentityMailFrom(a), newIdentityRotate(a), newIdentitySet(a))
 }
 
 func newIdentityAdd(a *app) *cobra.Command {
@@ -20,25 +22,39 @@ func newIdentityAdd(a *app) *cobra.Command {
 		owner  string
 		o      identity.AddOptions
 		noDKIM bool
+		stdin  bool
 	)
 	cmd := a.printing(&cobra.Command{
 		Use:   "add DOMAIN|ADDRESS",
 		Short: "Add a domain or an address, make its DKIM keys and print the DNS records to publish",
-		Long: "Add a domain or an address that an account may send as. For a domain a DKIM key is made,\n" +
-			"and the DNS records to publish are printed. It counts once it is verified; with --verified\n" +
-			"it is so by your word, also when it was added before. An account that does not exist is made.",
-		Args: cobra.ExactArgs(1),
+		Long: "Add a domain or an address that an account may send as. For a domain DKIM keys are made,\n" +
+			"and the DNS records to publish are printed; an address gets a mail with a link. It counts once\n" +
+			"it is verified; with --verified it is so by your word, also when it was added before. An account\n" +
+			"that does not exist is made. With --dkim-selector and --dkim-key-stdin the domain signs with a\n" +
+			"key of its owner's: PKCS#8 or PKCS#1, as PEM or base64.",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if stdin != (o.Selector != "") {
+				return errors.New("--dkim-selector and --dkim-key-stdin go together")
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			client, err := a.client()
 			if err != nil {
 				return err
 			}
 			o.DKIM = !noDKIM
+			if o.Private, err = keyFrom(cmd.InOrStdin(), stdin); err != nil {
+				return err
+			}
 			i, err := client.AddIdentity(cmd.Context(), owner, args[0], o)
 			if err != nil {
 				return err
 			}
 			rows := []row{{"identity", i.Identity}, {"account", marked(i.Account, i.AccountMade)}, {"status", i.Status}}
+			if i.Mailed {
+				rows = append(rows, row{"A link was mailed to it; it is good for 24 hours."})
+			}
 			if len(i.Records) > 0 {
 				rows = append(rows, row{}, row{"Publish:"})
 			}
@@ -53,7 +69,8 @@ func newIdentityAdd(a *app) *cobra.Command {
 	f.BoolVar(&o.Verified, "verified", false, "take it as verified")
 	f.BoolVar(&noDKIM, "no-dkim", false, "make no DKIM key")
 	f.BoolVar(&o.Ed25519, "ed25519", false, "make an Ed25519 key beside the RSA key")
-	cmd.MarkFlagsMutuallyExclusive("no-dkim", "ed25519")
+	keyFlags(cmd, &o.Selector, &stdin)
+	cmd.MarkFlagsMutuallyExclusive("no-dkim", "ed25519", "dkim-selector")
 	return cmd
 }
 
@@ -119,9 +136,7 @@ func newIdentityRecords(a *app) *cobra.Command {
 			if !host {
 				records = client.Records(cmd.Context(), owner, args[0])
 			}
-			return table(a, records, row{"NAME", "TYPE", "VALUE"}, func(r identity.Record) row {
-				return row{r.Name, r.Type, r.Value}
-			})
+			return a.zone(records)
 		}),
 	})
 	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")

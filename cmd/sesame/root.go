@@ -28,6 +28,7 @@ func newRoot(a *app) *cobra.Command {
 		newAccount(a),
 		newCredential(a),
 		newIdentity(a),
+		newService(a),
 		newConfigSet(a),
 		newQueue(a),
 		newKey(a),

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/api/admin"
+)
+
+// maxKey is the most that is read of a private key.
+const maxKey = 64 << 10
+
+func keyFlags(cmd *cobra.Command, selector *string, stdin *bool) {
+	cmd.Flags().StringVar(selector, "dkim-selector", "", "the `selector` of a key of the owner's")
+	cmd.Flags().BoolVar(stdin, "dkim-key-stdin", false, "read that private key from standard input")
+}
+
+func keyFrom(r io.Reader, wanted bool) ([]byte, error) {
+	if !wanted {
+		return nil, nil
+	}
+	return io.ReadAll(io.LimitReader(r, maxKey))
+}
+
+// ofIdentity makes a command about one identity of an account.
+func ofIdentity(a *app, cmd *cobra.Command, f func(cmd *cobra.Command, c *admin.Client, owner, name string) error) *cobra.Command {
+	var owner string
+	if cmd.Args == nil {
+		cmd.Args = cobra.ExactArgs(1)
+	}
+	cmd.RunE = does(func(cmd *cobra.Command, args []string) error {
+		client, err := a.client()
+		if err != nil {
+			return err
+		}
+		return f(cmd, client, owner, args[0])
+	})
+	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
+	return a.printing(cmd)
+}
+
+func newIdentityShow(a *app) *cobra.Command {
+	return ofIdentity(a, &cobra.Command{Use: "show DOMAIN|ADDRESS", Short: "Show an identity, its states and settings"},
+		func(cmd *cobra.Command, c *admin.Client, owner, name string) error {
+			i, err := c.Identity(cmd.Context(), owner, name)
+			if err != nil {
+				return err
+			}
+			return a.object(i, identityRows(i)...)
+		})
+}
+
+func identityRows(i admin.Identity) []row {
+	rows := []row{{"identity", i.Identity}, {"account", i.Account}, {"status", i.Status}, {"created", instant(i.Created)},
+		{"verification", string(i.Verification)}, {"DKIM", string(i.DKIM)}}
+	for _, k := range i.Keys {
+		rows = append(rows, row{"key", k.Selector + " " + k.Algorithm + " " + k.Use})
+	}
+	if i.Rotating {
+		rows = append(rows, row{"rotation", "waits until DNS shows the next key"})
+	}
+	if m := i.MailFrom; m != nil {
+		rows = append(rows, row{"MAIL FROM", m.Domain + " " + string(m.State) + ", on failure " + m.OnFailure})
+	}
+	if i.Paused {
+		rows = append(rows, row{"sending", "paused"})
+	}
+	if i.ConfigurationSet != "" {
+		rows = append(rows, row{"configuration set", i.ConfigurationSet})
+	}
+	for _, k := range slices.Sorted(maps.Keys(i.Tags)) {
+		rows = append(rows, row{"tag", k + "=" + i.Tags[k]})
+	}
+	return rows
+}
+
+func newIdentityVerify(a *app) *cobra.Command {
+	return ofIdentity(a, &cobra.Command{
+		Use: "verify DOMAIN|ADDRESS", Short: "Begin a verification anew: look at DNS again, or mail another link",
+	}, func(cmd *cobra.Command, c *admin.Client, owner, name string) error {
+		i, err := c.VerifyIdentity(cmd.Context(), owner, name)
+		if err != nil {
+			return err
+		}
+		text := "DNS is asked about " + i.Identity + " for 72 hours."
+		if i.Mailed {
+			text = "A link was mailed to " + i.Identity + "; it is good for 24 hours."
+		}
+		return a.object(i, row{text})
+	})
+}
+
+func newIdentityCheck(a *app) *cobra.Command {
+	return ofIdentity(a, &cobra.Command{
+		Use: "check DOMAIN|ADDRESS", Short: "Ask DNS about an identity now and say what is wrong, one line each",
+	}, func(cmd *cobra.Command, c *admin.Client, owner, name string) error {
+		checked, err := c.CheckIdentity(cmd.Context(), owner, name)
+		if err != nil {
+			return err
+		}
+		rows := make([]row, 0, len(checked.Problems))
+		for _, p := range checked.Problems {
+			rows = append(rows, row{p})
+		}
+		if len(rows) == 0 {
+			rows = []row{{"no problems found"}}
+		}
+		if err := a.object(checked, rows...); err != nil {
+			return err
+		}
+		if n := len(checked.Problems); n > 0 {
+			return fmt.Errorf("%d problems with %s", n, checked.Identity.Identity)
+		}
+		return nil
+	})
+}
+
+func newIdentityPause(a *app, pause bool) *cobra.Command {
+	cmd, text := &cobra.Command{Use: "pause DOMAIN|ADDRESS", Short: "Refuse mail that is sent as an identity"}, "is paused."
+	if !pause {
+		cmd, text = &cobra.Command{Use: "resume DOMAIN|ADDRESS", Short: "Accept mail of a paused identity again"}, "is not paused."
+	}
+	return ofIdentity(a, cmd, func(cmd *cobra.Command, c *admin.Client, owner, name string) error {
+		i, err := c.PauseIdentity(cmd.Context(), owner, name, pause)
+		if err != nil {
+			return err
+		}
+		return a.object(i, row{i.Identity + " of " + i.Account + " " + text})
+	})
+}
+
+func newIdentityMailFrom(a *app) *cobra.Command {
+	var (
+		domain, onFailure string
+		off               bool
+	)
+	cmd := &cobra.Command{
+		Use:   "mail-from DOMAIN|ADDRESS --domain DOMAIN | --off",
+		Short: "Give an identity a MAIL FROM domain of its own",
+		Long: "Give an identity a MAIL FROM domain of its own: a subdomain of its domain with exactly one MX, to\n" +
+			"the feedback host, and an SPF record. While these are not there, mail is refused with --on-failure\n" +
+			"reject; with default it leaves as if there were no such domain.",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if off == (domain != "") {
+				return errors.New("give --domain, or --off")
+			}
+			if onFailure != admin.OnFailureDefault && onFailure != admin.OnFailureReject {
+				return errors.New("--on-failure is default or reject")
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
+	}
+	cmd.Flags().StringVar(&domain, "domain", "", "the MAIL FROM `domain`")
+	cmd.Flags().StringVar(&onFailure, "on-failure", admin.OnFailureDefault, "`default` or reject")
+	cmd.Flags().BoolVar(&off, "off", false, "take it away")
+	return ofIdentity(a, cmd, func(cmd *cobra.Command, c *admin.Client, owner, name string) error {
+		i, err := c.SetMailFrom(cmd.Context(), owner, name, domain, onFailure)
+		if err != nil {
+			return err
+		}
+		rows := identityRows(i)
+		for _, r := range i.Records {
+			if i.MailFrom != nil && r.Name == i.MailFrom.Domain {
+				rows = append(rows, row{r.Name, r.Type, r.Value})
+			}
+		}
+		return a.object(i, rows...)
+	})
+}
+
+func newIdentityRotate(a *app) *cobra.Command {
+	var (
+		selector string
+		stdin    bool
+	)
+	cmd := &cobra.Command{
+		Use:   "rotate-dkim DOMAIN",
+		Short: "Sign with new DKIM keys as soon as DNS shows them",
+		Long: "Sign with new DKIM keys as soon as DNS shows them. The old ones stay published for a week after.\n" +
+			"With Easy DKIM the next key stands in the service domain's zone already and nothing is to be done;\n" +
+			"else publish what sesame identity records prints.",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if stdin != (selector != "") {
+				return errors.New("--dkim-selector and --dkim-key-stdin go together")
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
+	}
+	keyFlags(cmd, &selector, &stdin)
+	return ofIdentity(a, cmd, func(cmd *cobra.Command, c *admin.Client, owner, name string) error {
+		private, err := keyFrom(cmd.InOrStdin(), stdin)
+		if err != nil {
+			return err
+		}
+		i, err := c.RotateDKIM(cmd.Context(), owner, name, selector, private)
+		if err != nil {
+			return err
+		}
+		return a.object(i, identityRows(i)...)
+	})
+}
+
+func newIdentitySet(a *app) *cobra.Command {
+	var (
+		set  string
+		tags []string
+	)
+	cmd := &cobra.Command{
+		Use: "set DOMAIN|ADDRESS", Short: "Set what is given to mail that names no configuration set or tags",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("configuration-set") && !cmd.Flags().Changed("tag") {
+				return errors.New("give --configuration-set, --tag or both")
+			}
+			for _, t := range tags {
+				if name, value, ok := strings.Cut(t, "="); t != "" && (!ok || name == "" || value == "") {
+					return errors.New("a tag is NAME=VALUE; an empty one takes all away")
+				}
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
+	}
+	cmd.Flags().StringVar(&set, "configuration-set", "", "the default configuration `set`; empty for none")
+	cmd.Flags().StringArrayVar(&tags, "tag", nil, "a default tag, `NAME=VALUE`, once for each; they replace those before")
+	return ofIdentity(a, cmd, func(cmd *cobra.Command, c *admin.Client, owner, name string) error {
+		var d identity.Defaults
+		if cmd.Flags().Changed("configuration-set") {
+			d.Set = &set
+		}
+		if cmd.Flags().Changed("tag") {
+			d.Tags = map[string]string{}
+			for _, t := range tags {
+				if name, value, ok := strings.Cut(t, "="); ok {
+					d.Tags[name] = value
+				}
+			}
+		}
+		i, err := c.SetDefaults(cmd.Context(), owner, name, d)
+		if err != nil {
+			return err
+		}
+		return a.object(i, identityRows(i)...)
+	})
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sesame-mta/sesame/account/identity"
+)
+
+func newService(a *app) *cobra.Command {
+	return group("service", "See to the service domain", newServiceRecords(a))
+}
+
+func newServiceRecords(a *app) *cobra.Command {
+	return a.printing(&cobra.Command{
+		Use: "records", Short: "Print the zone to publish under the service domain",
+		Long: "Print the zone to publish under the service domain: the keys of all identities with Easy DKIM,\n" +
+			"those in use, the next ones and those in use until lately, and what the domain itself needs.\n" +
+			"Publish it again after identities were added and from time to time for rotations.",
+		Args: cobra.NoArgs,
+		RunE: does(func(cmd *cobra.Command, _ []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			return a.zone(client.ServiceRecords(cmd.Context()))
+		}),
+	})
+}
+
+// zone prints records as lines of a zone file, or as JSON, one object a line.
+func (a *app) zone(records iter.Seq2[identity.Record, error]) error {
+	for r, err := range records {
+		if err == nil && a.json {
+			err = a.line(r)
+		} else if err == nil {
+			_, err = fmt.Fprintln(a.out, printable(r.Zone(), false))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
