@@ -143,14 +143,20 @@ func (b *batch) sync() error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	err := b.tx.Commit()
-	var at *fs.PathError
-	if errors.As(err, &at) && at.Op == "write" {
+	if noRoom(err) {
 		return asFull(err)
 	}
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return b.s.fail.Hit("batch.durable")
+}
+
+// noRoom tells a write of bbolt's that met a full disk from what leaves in doubt
+// what is on it.
+func noRoom(err error) bool {
+	var at *fs.PathError
+	return errors.As(err, &at) && at.Op == "write" && errors.Is(asFull(err), queue.ErrFull)
 }
 
 func (b *batch) rollback() {

@@ -96,7 +96,8 @@ func (b *Books) view(ctx context.Context, f func(tx *bbolt.Tx) error) (err error
 }
 
 // change runs f in a write transaction. After a failed sync nothing is written
-// any more: what is on the disk is in doubt until the next start.
+// any more: what is on the disk is in doubt until the next start. A full disk is no
+// such failure.
 func (b *Books) change(ctx context.Context, f func(tx *bbolt.Tx) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -111,7 +112,7 @@ func (b *Books) change(ctx context.Context, f func(tx *bbolt.Tx) error) (err err
 		refused = f(tx)
 		return refused
 	})
-	if err != nil && refused == nil {
+	if err != nil && refused == nil && !noRoom(err) {
 		b.broken = fmt.Errorf("books are broken, restart needed: %w", err)
 		return b.broken
 	}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 	"github.com/sesame-mta/sesame/store/bolt"
@@ -98,6 +99,31 @@ func TestASmallDiskThatFillsUp(t *testing.T) {
 		if _, _, err := s.Load(t.Context(), id, nil); err != nil {
 			t.Fatalf("message after all that: %v", err)
 		}
+	}
+}
+
+func TestBooksTakeChangesAgainWhenRoomReturns(t *testing.T) {
+	mnt := mount(t, "tmpfs", "tmpfs", "size=4m,mode=700")
+	b, err := bolt.OpenBooks(bolt.Options{Dir: filepath.Join(mnt, "data")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stuff := filepath.Join(mnt, "stuff")
+	if err := os.WriteFile(stuff, make([]byte, 2<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := account.Record{Kind: account.KindAccount, Account: account1, Name: account1, Data: make([]byte, 3<<20)}
+	if _, err := b.Put(t.Context(), r); !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("a record without room: %v", err)
+	}
+	if err := os.Remove(stuff); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Put(t.Context(), r); err != nil {
+		t.Errorf("after room returned: %v", err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
