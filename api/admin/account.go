@@ -227,6 +227,11 @@ func (s *Server) deleteAccount(r *http.Request) (any, error) {
 }
 
 func (s *Server) removeOwned(ctx context.Context, id string) error {
+	for _, set := range s.o.Sets.List(id) {
+		if _, err := s.o.Sets.Delete(ctx, id, set.Name); err != nil && !errors.Is(err, account.ErrNotFound) {
+			return err
+		}
+	}
 	if s.o.RemoveOwned != nil {
 		return s.o.RemoveOwned(ctx, id)
 	}

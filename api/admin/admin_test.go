@@ -17,6 +17,7 @@ import (
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/accounttest"
+	"github.com/sesame-mta/sesame/account/configset"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/auth/sigv4"
@@ -48,10 +49,11 @@ func start(t *testing.T) *house {
 		Directory: h.dir, Keys: k, Derive: func(secret string) string { return sigv4.SMTPPassword(secret, "local-1") },
 	}))
 	identities := must(identity.Open(t.Context(), identity.Options{Directory: h.dir, Keys: k, Host: "mx1.example.com"}))
+	sets := must(configset.Open(t.Context(), configset.Options{Directory: h.dir, Pools: []string{"bulk", "default"}}))
 	h.queue = queue.New(queue.Options{Spool: h.spool})
 	h.minter = must(mail.NewMinter(make([]byte, 16), 0, 1))
 	server := admin.New(admin.Options{
-		Hostname: "mx1.example.com", Version: "1.2.3", Accounts: h.books, Identities: identities, Queue: h.queue, Spool: h.spool,
+		Hostname: "mx1.example.com", Version: "1.2.3", Accounts: h.books, Identities: identities, Sets: sets, Queue: h.queue, Spool: h.spool,
 		Cancelled: func(_ *queue.Message, entries []queue.Entry) []event.Event {
 			for _, e := range entries {
 				h.cancelled = append(h.cancelled, e.To.String())

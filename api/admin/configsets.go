@@ -32,7 +32,7 @@ type SetChange struct {
 	Suppression *string `json:"suppression,omitempty"`
 }
 
-// setRequest is the body of POST and PATCH /v1/configsets.
+// setRequest is the body of POST /v1/configsets and /v1/configsets/set.
 type setRequest struct {
 	Account string `json:"account"`
 	Name    string `json:"name"`
@@ -67,6 +67,16 @@ func (c SetChange) apply(s *configset.Set) {
 		case "":
 			s.Suppression = "no word" // which the book refuses
 		}
+	}
+}
+
+func (s *Server) configSetRoutes() map[string]handler {
+	return map[string]handler{
+		"GET /v1/configsets":      s.listSets,
+		"GET /v1/configsets/show": s.showSet,
+		"POST /v1/configsets":     s.createSet,
+		"POST /v1/configsets/set": s.changeSet,
+		"DELETE /v1/configsets":   s.deleteSet,
 	}
 }
 
@@ -166,12 +176,12 @@ func (c *Client) CreateConfigSet(ctx context.Context, account, name string, s Se
 
 // ChangeConfigSet changes one.
 func (c *Client) ChangeConfigSet(ctx context.Context, account, name string, s SetChange) (ConfigSet, error) {
-	return one[ConfigSet](ctx, c, "PATCH", "/v1/configsets", nil, setRequest{account, name, s})
+	return one[ConfigSet](ctx, c, "POST", "/v1/configsets/set", nil, setRequest{account, name, s})
 }
 
 // ConfigSet gives one.
 func (c *Client) ConfigSet(ctx context.Context, account, name string) (ConfigSet, error) {
-	return one[ConfigSet](ctx, c, "GET", "/v1/configsets/set", url.Values{"account": {account}, "name": {name}}, nil)
+	return one[ConfigSet](ctx, c, "GET", "/v1/configsets/show", url.Values{"account": {account}, "name": {name}}, nil)
 }
 
 // DeleteConfigSet ends one.

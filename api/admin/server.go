@@ -94,11 +94,6 @@ func New(o Options) *Server {
 	s := &Server{o: o, mux: http.NewServeMux(), started: time.Now().UTC()}
 	for pattern, h := range map[string]handler{
 		"GET /v1/status":         s.status,
-		"GET /v1/configsets":     s.listSets,
-		"GET /v1/configsets/set": s.showSet,
-		"POST /v1/configsets":    s.createSet,
-		"PATCH /v1/configsets":   s.changeSet,
-		"DELETE /v1/configsets":  s.deleteSet,
 		"GET /v1/queue":          s.listQueue,
 		"GET /v1/queue/message":  s.showMessage,
 		"POST /v1/queue/hold":    s.change(Hold, o.Queue.Hold),
@@ -108,7 +103,7 @@ func New(o Options) *Server {
 	} {
 		s.mux.Handle(pattern, s.answer(h))
 	}
-	for _, nouns := range []map[string]handler{s.accountRoutes(), s.credentialRoutes(), s.identityRoutes()} {
+	for _, nouns := range []map[string]handler{s.accountRoutes(), s.credentialRoutes(), s.identityRoutes(), s.configSetRoutes()} {
 		for pattern, h := range nouns {
 			s.mux.Handle(pattern, s.answer(h))
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/accounttest"
+	"github.com/sesame-mta/sesame/account/configset"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/auth/sigv4"
@@ -96,6 +97,10 @@ func serve(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	sets, err := configset.Open(ctx, configset.Options{Directory: dir, Pools: []string{"bulk", "default"}})
+	if err != nil {
+		return err
+	}
 	q := queue.New(queue.Options{Spool: waiting})
 	if err := fill(ctx, env, q, waiting); err != nil {
 		return err
@@ -105,7 +110,7 @@ func serve(env *testscript.Env) error {
 		return err
 	}
 	server := admin.New(admin.Options{
-		Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Queue: q, Spool: waiting,
+		Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Sets: sets, Queue: q, Spool: waiting,
 	})
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, l) }()
