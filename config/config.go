@@ -137,7 +137,7 @@ type Source struct {
 
 // Service is what faces the recipients.
 type Service struct {
-	// The domain in envelope senders, message ids and bounce mail of our own. Empty: `hostname`.
+	// The domain in envelope senders, message ids and bounce mail of our own; once set, it also signs all mail beside its sender. Empty: `hostname`.
 	Domain string `toml:"domain"`
 	// The host that the MX records of MAIL FROM domains name. Empty: `hostname`.
 	FeedbackHost string `toml:"feedback_host"`
