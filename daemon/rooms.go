@@ -114,13 +114,14 @@ func (d *Daemon) buildQueue(context.Context) error {
 	d.queue = queue.New(queue.Options{Spool: d.spool, Log: d.logger("queue"), Metrics: d.metrics,
 		Ready:    func(site string) { d.dispatch.Ready(site) },
 		Unrouted: func(domain string) { d.dispatch.Unrouted(domain) }})
+	simulated := d.simulated()
 	d.desk = submission.New(submission.Options{
 		Hostname: d.cfg.Hostname, Domain: d.serviceDomain(), Spool: d.spool, Queue: d.queue, Minter: minter,
 		Rules: admission.Rules(admission.Options{Region: d.cfg.Region, Identities: covered{d.identities},
 			Paused: d.identities.PausedFor, MailFromRefused: d.identities.MailFromRefused,
 			Throttling: admission.Throttling{Rates: &d.rates, SigV2: float64(d.cfg.Limits.SigV2Rate),
 				Queue: d.cfg.Limits.QueueOnThrottle},
-			MIMEParts: d.cfg.Limits.MIMEParts}),
+			MIMEParts: d.cfg.Limits.MIMEParts, IsSimulated: simulated.Contains}), IsSimulated: simulated.Contains,
 		Region: d.cfg.Region, FeedbackKey: d.keys.Key("feedback-id", 32), Sets: d.sets,
 		IdentityDefaults: d.identities.Defaults,
 		Renew:            d.auth.Renew,

@@ -2,11 +2,15 @@ package daemon_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
+	"net/textproto"
 	"strings"
 	"testing"
 
+	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/config"
 	"github.com/sesame-mta/sesame/daemon"
 	"github.com/sesame-mta/sesame/internal/testmx"
@@ -83,6 +87,58 @@ func TestTheSimulatorAnswersForEachOfItsMailboxes(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSimulatedMailCountsToTheRateButNotToTheQuota(t *testing.T) {
+	r := newRelay(t, testmx.Options{})
+	quota, rate := int64(2), 0.02 // one message, and then none for minutes
+	a, err := r.admin().CreateAccount(t.Context(), admin.AccountChange{Account: "shop", Quota: &quota, Rate: &rate})
+	if err != nil || !a.Sandbox {
+		t.Fatalf("account %+v, %v", a, err)
+	}
+	if _, err := r.admin().AddIdentity(t.Context(), "shop", "shop.example.org", identity.AddOptions{Verified: true}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := r.admin().CreateCredential(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.user, r.pass = c.Username, c.Password
+	const text = "From: a@shop.example.org\r\n\r\nhi\r\n"
+	send := func(to ...string) string {
+		t.Helper()
+		_, err := r.send("a@shop.example.org", to, text)
+		if reply, ok := errors.AsType[*textproto.Error](err); ok {
+			return fmt.Sprint(reply.Code, " ", reply.Msg)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ""
+	}
+	free := func() {
+		t.Helper()
+		a, err := r.admin().Account(t.Context(), "shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Usage.Used != 0 {
+			t.Errorf("%d recipients are charged", a.Usage.Used)
+		}
+	}
+	const refusal = "554 Message rejected: Email address is not verified. The following identities failed the check in region LOCAL-1: bob@example.net"
+	if got := send("success@simulator.amazonses.com", "bob@example.net"); got != refusal {
+		t.Errorf("in the sandbox: %q", got)
+	}
+	if got := send("success@simulator.amazonses.com", "bounce+x@simulator.mx1.example.org", "ooto@simulator.amazonses.com"); got != "" {
+		t.Fatalf("more simulated recipients than the quota has: %s", got)
+	}
+	free()
+	if got := send("success@simulator.amazonses.com"); got != "454 Throttling failure: Maximum sending rate exceeded." {
+		t.Errorf("beyond the rate: %q", got)
+	}
+	r.empty()
+	free()
 }
 
 func TestTheSimulatorsDomainIsConfigured(t *testing.T) {

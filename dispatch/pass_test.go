@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/sesame-mta/sesame/delivery/route"
 	"github.com/sesame-mta/sesame/dispatch/scan"
 	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
 )
 
 // scanner is a scan.Scanner with what it says as a function.
@@ -65,15 +67,15 @@ func clean() scan.Verdict { return scan.Verdict{Kind: scan.Clean} }
 func TestMessageIsScannedOnceBeforeItLeaves(t *testing.T) {
 	world(t, func(t *testing.T, r *rig) {
 		s := r.scanned(clean(), nil)
-		busy := true
+		var free atomic.Bool
 		r.carry = func(_ context.Context, _ *route.Route, j *delivery.Job) []mail.Outcome {
 			if s.count() == 0 {
 				t.Error("carried before it was scanned")
 			}
-			if busy {
-				return all(j, refused(451, 3, 2, "later"))
+			if free.Load() {
+				return all(j, accepted())
 			}
-			return all(j, accepted())
+			return all(j, refused(451, 3, 2, "later"))
 		}
 		r.begin()
 		r.send("a@example.org", "b@example.org", "c@example.net", "d@example.com")
@@ -88,7 +90,7 @@ func TestMessageIsScannedOnceBeforeItLeaves(t *testing.T) {
 		}
 		// Not even when what was found is forgotten.
 		time.Sleep(3 * time.Hour)
-		busy = false
+		free.Store(true)
 		time.Sleep(5 * time.Hour)
 		if s.count() != 1 || len(r.entries()) != 0 {
 			t.Errorf("%d scans after retries, %d entries left", s.count(), len(r.entries()))
@@ -212,4 +214,49 @@ func TestScanThatTheEndOfTheRunCutsShortDoesNotCount(t *testing.T) {
 			t.Errorf("the end of the run is logged as a failure:\n%s", r.log.String())
 		}
 	})
+}
+
+func TestVerdictSurvivesARestart(t *testing.T) {
+	dir := t.TempDir()
+	spool := realSpool(t, dir)
+	r := newRig(t)
+	r.spool = spool
+	s := r.scanned(clean(), nil)
+	r.carry = func(_ context.Context, _ *route.Route, j *delivery.Job) []mail.Outcome {
+		return all(j, refused(451, 3, 2, "later"))
+	}
+	r.begin()
+	r.send("a@example.org", "b@example.net")
+	eventually(t, "both are deferred", func() bool {
+		n := 0
+		for _, e := range r.entries() {
+			n += e.Attempts
+		}
+		return n == 2
+	})
+	r.stop()
+	if err := spool.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s.count() != 1 {
+		t.Errorf("%d scans for one message", s.count())
+	}
+
+	again := newRig(t)
+	again.spool = realSpool(t, dir)
+	t.Cleanup(func() {
+		again.stop()
+		if err := again.spool.(io.Closer).Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	down := again.scanned(scan.Verdict{}, errors.New("connection refused"))
+	again.begin()
+	if _, err := again.queue.Retry(t.Context(), queue.Filter{Account: account}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both are delivered", func() bool { return len(again.entries()) == 0 })
+	if down.count() != 0 {
+		t.Errorf("%d scans after a restart", down.count())
+	}
 }
