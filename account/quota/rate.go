@@ -107,3 +107,10 @@ type Exceeded struct {
 func (e *Exceeded) Error() string {
 	return fmt.Sprintf("rate of %g recipients a second is used up, frees in %s", e.Rate, e.Wait.Round(time.Millisecond))
 }
+
+// Len gives the number of buckets.
+func (r *Rates) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.buckets)
+}

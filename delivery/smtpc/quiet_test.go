@@ -2,6 +2,7 @@ package smtpc_test
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/tls"
 	"io"
 	"net"
@@ -14,10 +15,12 @@ import (
 )
 
 // babbler is a host that takes the first message and refuses the second. Rcpt
-// and first are what it says to RCPT and to the first message. What is sent to
-// more comes as a write of its own, after first was read.
+// and first are what it says to the first RCPT and to the first message, where
+// nothing is said at all if first is empty. What is sent to more comes in a write
+// of its own, after first.
 type babbler struct {
 	keywords    string
+	mail        string // what it says to MAIL, if not the usual
 	rcpt, first string
 	tls         *tls.Config
 	more        chan string
@@ -30,13 +33,15 @@ func (b *babbler) serve(c net.Conn) {
 	r, w := bufio.NewReader(c), bufio.NewWriter(c)
 	say := func(s string) { _, _ = w.WriteString(s + "\r\n") }
 	say("220 mx.example.org")
-	messages := 0
+	messages, rcpts := 0, 0
 	end := func() {
 		if messages++; messages > 1 {
 			say("554 5.7.1 Not this one")
 			return
 		}
-		say(b.first)
+		if b.first != "" {
+			say(b.first)
+		}
 		_ = w.Flush()
 		for s := range b.more {
 			_, _ = w.WriteString(s)
@@ -60,8 +65,14 @@ func (b *babbler) serve(c net.Conn) {
 			_ = w.Flush()
 			c = tls.Server(c, b.tls)
 			r, w = bufio.NewReader(c), bufio.NewWriter(c)
+		case "MAIL":
+			say(cmp.Or(b.mail, "250 2.1.0 Ok"))
 		case "RCPT":
-			say(b.rcpt)
+			if rcpts++; rcpts > 1 {
+				say("250 2.1.5 Ok")
+			} else {
+				say(b.rcpt)
+			}
 		case "DATA":
 			say("354 Go")
 			_ = w.Flush()
@@ -156,19 +167,38 @@ func TestAStaleReplyNeverAnswersForTheNextMessage(t *testing.T) {
 	}
 }
 
-// With BDAT in the group nothing tells the replies apart but their number.
+// With BDAT in the group nothing tells the replies apart but their number, and
+// their status if they have one.
 func TestAReplyTooManyLeavesTheMessageUncertain(t *testing.T) {
 	certificate := host(t, testmx.Options{StartTLS: true}).TLSConfig()
-	for way, config := range map[string]*tls.Config{"clear": nil, "TLS": certificate} {
-		t.Run(way, func(t *testing.T) {
-			b := &babbler{
-				keywords: "\r\n250-PIPELINING\r\n250-CHUNKING", tls: config,
-				rcpt: "250 2.1.5 Ok\r\n250 2.1.5 Ok", first: "552 5.3.4 Too much",
-			}
+	for name, b := range map[string]babbler{
+		"and all come at once":            {rcpt: "250 Ok\r\n250 Ok", first: "552 5.3.4 Too much"},
+		"in TLS":                          {rcpt: "250 Ok\r\n250 Ok", first: "552 5.3.4 Too much", tls: certificate},
+		"and the true one is yet to come": {rcpt: "250 2.1.5 Ok\r\n250 2.1.5 Ok"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.keywords = "\r\n250-PIPELINING\r\n250-CHUNKING"
 			c := b.meet(t)
 			close(b.more)
 			if a := c.Send(t.Context(), message(t, "one\r\n"))[0]; a.Verdict != smtpc.Lost || c.Usable() {
 				t.Errorf("answer %+v, usable %v", a, c.Usable())
+			}
+		})
+	}
+}
+
+// A host that answers twice moves a refusal to the next recipient. The reply to
+// DATA shows it; nobody may be told a refusal that was another's.
+func TestARefusalOutOfStepSettlesNothing(t *testing.T) {
+	for name, keywords := range map[string]string{"in a group": "\r\n250-PIPELINING", "in turn": ""} {
+		t.Run(name, func(t *testing.T) {
+			b := &babbler{keywords: keywords, mail: "250 2.1.0 Ok\r\n250 2.1.0 Ok", rcpt: "550 5.1.1 No", first: "250 Ok"}
+			c := b.meet(t)
+			close(b.more)
+			for n, a := range c.Send(t.Context(), message(t, "one\r\n", "x@example.org", "y@example.org")) {
+				if a.Verdict != smtpc.Elsewhere || a.Remote {
+					t.Errorf("recipient %d: %+v", n, a)
+				}
 			}
 		})
 	}

@@ -354,9 +354,9 @@ func (t *transaction) finish(dotted bool) {
 	if !ok {
 		return
 	}
-	if !dotted && reply.Positive() && t.c.surplus() {
-		// One reply too many: this one may be that to RCPT. With DATA the 354
-		// would have told.
+	if !dotted && reply.Positive() && (t.c.surplus() || reply.Status.Subject == 1) {
+		// One reply too many, or the status of an address (RFC 3463 section 3.2):
+		// this may be the reply to RCPT. With DATA the 354 would have told.
 		t.broken()
 		return
 	}

@@ -56,8 +56,10 @@ func (t *transaction) read(limit time.Duration) (mail.Reply, bool) {
 	return reply, false
 }
 
-// broken ends a dialogue in which a reply makes no sense.
+// broken ends a dialogue in which a reply makes no sense. Those before it may have
+// been out of step already, so that they settle nothing either.
 func (t *transaction) broken() {
+	clear(t.answers)
 	err := &Error{Reply: closedReply(errReplySyntax)}
 	t.c.end(err)
 	if t.complete && t.taken > 0 {

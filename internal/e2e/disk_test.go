@@ -6,10 +6,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/smtp"
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -99,24 +99,5 @@ func fill(t *testing.T, path string) {
 
 // send sends one message without TLS, as a trusted client may.
 func send(addr string) error {
-	c, err := smtp.Dial(addr)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := c.Mail("sender@example.com"); err != nil {
-		return err
-	}
-	if err := c.Rcpt("recipient@example.net"); err != nil {
-		return err
-	}
-	w, err := c.Data()
-	if err != nil {
-		return err
-	}
-	content := append([]byte("From: sender@example.com\r\nSubject: one more\r\n\r\n"), bytes.Repeat([]byte("0123456789\r\n"), 5000)...)
-	if _, err := w.Write(content); err != nil {
-		return err
-	}
-	return w.Close()
+	return smtpSend(addr, "From: sender@example.com\r\nSubject: one more\r\n\r\n"+strings.Repeat("0123456789\r\n", 5000))
 }

@@ -1,0 +1,80 @@
+package quota_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/accounttest"
+	"github.com/sesame-mta/sesame/account/quota"
+	"github.com/sesame-mta/sesame/internal/keyfile"
+)
+
+// ledger says the same of every account.
+type ledger struct{ used atomic.Int64 }
+
+func (l *ledger) Usage(context.Context, string, time.Time, int64) (quota.Usage, error) {
+	return quota.Usage{Used: l.used.Load()}, nil
+}
+
+func TestANearlyUsedQuotaIsToldOnceADay(t *testing.T) {
+	k, err := keyfile.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		dir := &accounttest.Directory{}
+		open := func() *account.Book {
+			b, err := account.Open(t.Context(), account.Options{Directory: dir, Keys: k, Derive: func(s string) string { return s }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		b := open()
+		if _, err := b.Create(t.Context(), account.Account{Name: "shop", MaxDay: 100}); err != nil {
+			t.Fatal(err)
+		}
+		var l ledger
+		var warned []string
+		watch := func(b *account.Book, f func()) {
+			ctx, cancel := context.WithCancel(t.Context())
+			w := &quota.Watch{Accounts: b, Ledger: &l, Warn: func(a account.Account, u quota.Usage) {
+				warned = append(warned, a.Name)
+			}}
+			done := make(chan error, 1)
+			go func() { done <- w.Run(ctx) }()
+			f()
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		want := func(n int) {
+			t.Helper()
+			synctest.Wait()
+			if len(warned) != n {
+				t.Fatalf("warned %v, want %d times", warned, n)
+			}
+		}
+		watch(b, func() {
+			l.used.Store(79)
+			time.Sleep(time.Hour)
+			want(0)
+			l.used.Store(80)
+			time.Sleep(2 * time.Minute)
+			want(1) // and account default, which has no limit, never
+			time.Sleep(22 * time.Hour)
+			want(1)
+		})
+		watch(open(), func() { // after a restart
+			time.Sleep(time.Hour)
+			want(1)
+			time.Sleep(2 * time.Hour)
+			want(2)
+		})
+	})
+}

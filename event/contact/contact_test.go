@@ -1,0 +1,117 @@
+package contact_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/event/contact"
+	"github.com/sesame-mta/sesame/mail"
+)
+
+// desk keeps what is submitted.
+type desk struct {
+	mu   sync.Mutex
+	got  []event.Notice
+	fail error
+}
+
+func (d *desk) SubmitNotice(_ context.Context, n event.Notice) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fail != nil {
+		return d.fail
+	}
+	d.got = append(d.got, n)
+	return nil
+}
+
+var shop = account.Account{ID: "123456789012", Name: "shop", MaxDay: 200, Contact: "ann@example.org"}
+
+func mailer(t testing.TB, d *desk) *contact.Mailer {
+	t.Helper()
+	minter, err := mail.NewMinter(bytes.Repeat([]byte{7}, 32), 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return contact.New(contact.Options{Domain: "mx1.example.com", Submit: d, Minter: minter, Keys: func() []string { return []string{"key"} }})
+}
+
+// run mails what was told and gives it.
+func run(t *testing.T, m *contact.Mailer, d *desk) []event.Notice {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := m.Run(ctx); err != nil {
+		t.Error(err)
+	}
+	return d.got
+}
+
+func TestAContactIsToldByAMailOfOurOwn(t *testing.T) {
+	d := &desk{}
+	m := mailer(t, d)
+	m.Tell(shop, contact.QuotaNear(shop, 170, time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)))
+	got := run(t, m, d)
+	if len(got) != 1 {
+		t.Fatalf("%d mails", len(got))
+	}
+	n := got[0]
+	if n.To.String() != "ann@example.org" || n.Account != account.SystemID || n.ID.IsZero() || len(n.Keys) != 1 {
+		t.Errorf("%+v", n)
+	}
+	for _, want := range []string{
+		"From: no-reply@mx1.example.com\r\n", "To: ann@example.org\r\n", "Auto-Submitted: auto-generated\r\n",
+		"Subject: Daily quota of account shop is nearly used up\r\n", "Message-ID: <" + n.ID.String() + "@mx1.example.com>\r\n",
+	} {
+		if !strings.Contains(string(n.Header), want) {
+			t.Errorf("no %q in\n%s", want, n.Header)
+		}
+	}
+	if !bytes.HasSuffix(n.Header, []byte("\r\n\r\n")) {
+		t.Error("the header section does not end")
+	}
+	if body := string(n.Body); !strings.Contains(body, "170 recipients in the last 24 hours, of 200") ||
+		strings.Count(body, "\n") != strings.Count(body, "\r\n") {
+		t.Errorf("%q", n.Body)
+	}
+}
+
+func TestNobodyIsToldWithoutAContact(t *testing.T) {
+	d := &desk{}
+	m := mailer(t, d)
+	m.Tell(account.Account{Name: "shop"}, contact.Resumed(shop))
+	(*contact.Mailer)(nil).Tell(shop, contact.Resumed(shop))
+	if got := run(t, m, d); len(got) != 0 {
+		t.Errorf("%d mails", len(got))
+	}
+}
+
+func TestTellNeverWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{fail: errors.New("disk is full")}
+		m := mailer(t, d)
+		for range 10_000 {
+			m.Tell(shop, contact.Paused(shop, true))
+		}
+		run(t, m, d)
+	})
+}
+
+func ExamplePaused() {
+	n := contact.Paused(account.Account{ID: "123456789012", Name: "shop"}, false)
+	fmt.Println(n.Subject)
+	fmt.Println(n.Text)
+	// Output:
+	// Sending paused for account shop
+	// Sending was paused for the account shop (123456789012) by the operator of the mail server.
+	// Messages are refused until it is resumed; what was accepted before is still delivered.
+}
