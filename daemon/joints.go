@@ -9,9 +9,7 @@ import (
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/dkim"
-	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
-	"github.com/sesame-mta/sesame/queue"
 )
 
 // covered shows admission the identities.
@@ -46,18 +44,4 @@ func (d *Daemon) ensureSystemKeys(ctx context.Context) error {
 	}
 	_, err = d.identities.Add(ctx, account.SystemID, d.serviceDomain(), identity.AddOptions{Verified: true, DKIM: true})
 	return err
-}
-
-// errCancelled is what a sender reads of a recipient that the operator cancelled.
-var errCancelled = mail.Refuse(554, 7, 0, "Delivery was cancelled by the operator")
-
-// cancelled gives the events of recipients that an operator cancelled and whose
-// sender is to be told.
-func cancelled(m *queue.Message, entries []queue.Entry) []event.Event {
-	ev := event.Event{Type: event.Bounce, Message: m.ID, Account: m.Account, Time: time.Now(),
-		Consumers: interest(event.Bounce, m.Account)}
-	for _, e := range entries {
-		ev.Recipients = append(ev.Recipients, event.Recipient{N: e.N, To: e.To, Reply: *errCancelled, Last: e.Last})
-	}
-	return []event.Event{ev}
 }

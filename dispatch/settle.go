@@ -205,7 +205,7 @@ func (d *Dispatcher) Cancelled(m *queue.Message, entries []queue.Entry) []event.
 	for i, e := range entries {
 		verdicts[i] = verdict{
 			entry:   e,
-			outcome: mail.Outcome{Result: mail.Failed, Reply: *mail.Refuse(554, 7, 1, "Cancelled by the operator")},
+			outcome: mail.Outcome{Result: mail.Failed, Reply: *mail.Refuse(554, 7, 0, "Delivery was cancelled by the operator")},
 			settled: queue.Settled{N: e.N, Result: mail.Failed},
 		}
 	}
