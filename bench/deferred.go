@@ -29,9 +29,9 @@ example.org    MX 10 mx.example.org
 mx.example.org A 127.0.0.2
 `
 
-// runDeferred fills the queue with messages for a domain that is down, and
-// measures memory, the accept rate for another domain, and the time of a
-// restart, each beside the same on an empty queue.
+// runDeferred fills the queue of one server with messages for a domain that is
+// down, and measures its memory, its accept rate for another domain in turns
+// with a server whose queue is empty, and the time of a restart.
 func runDeferred(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("deferred", flag.ContinueOnError)
 	binary := f.String("sesame", "bin/sesame", "the program to measure")
@@ -56,19 +56,19 @@ func runDeferred(ctx context.Context, args []string) error {
 		return err
 	}
 	defer dns.Close()
-	s, err := newSesame(ctx, *binary, fmt.Sprintf("port = %s\n\n[dns]\nresolvers = [%q]", port, dns.Addr))
-	if err != nil {
-		return err
+	var servers [2]*sesame // the empty queue, the long one
+	for i := range servers {
+		s, err := newSesame(ctx, *binary, fmt.Sprintf("port = %s\n\n[dns]\nresolvers = [%q]", port, dns.Addr))
+		if err != nil {
+			return err
+		}
+		defer s.remove()
+		servers[i] = s
 	}
-	defer s.remove()
+	long := servers[1]
 
-	d := deferred{sk: sk, s: s, o: load.Options{Addr: s.addr, Connections: 50, Pipelining: true, Duration: *duration}}
-	empty, err := d.rate(ctx, *runs)
-	if err != nil {
-		return err
-	}
-	o := d.o
-	o.Domain, o.Duration, o.Messages = "example.org", 0, *messages
+	o := load.Options{Connections: 50, Pipelining: true}
+	o.Addr, o.Domain, o.Messages = long.addr, "example.org", *messages
 	res, err := load.Run(ctx, o)
 	if err != nil {
 		return err
@@ -76,20 +76,30 @@ func runDeferred(ctx context.Context, args []string) error {
 	if res.Accepted != *messages {
 		return fmt.Errorf("accepted %d of %d, last refusal %q", res.Accepted, *messages, res.LastRefusal)
 	}
-	full, err := d.rate(ctx, *runs)
+	o.Domain, o.Messages, o.Duration = "example.net", 0, *duration
+	var rates [2][]float64
+	for range *runs {
+		for i, s := range servers {
+			o.Addr = s.addr
+			rate, err := acceptRate(ctx, sk, o)
+			if err != nil {
+				return err
+			}
+			rates[i] = append(rates[i], rate)
+		}
+	}
+	used, err := treeUsage(long.process.PID())
 	if err != nil {
 		return err
 	}
-	used, err := treeUsage(s.process.PID())
-	if err != nil {
-		return err
-	}
-	s.stop()
+	long.stop()
 	started := time.Now()
-	if err := s.start(ctx); err != nil {
+	if err := long.start(ctx); err != nil {
 		return err
 	}
 	restart := time.Since(started)
+
+	empty, full := middle(rates[0]), middle(rates[1])
 	loss := 1 - full/empty
 	fmt.Printf("%d deferred: RSS %d MB, accept rate %.0f/s against %.0f/s on an empty queue (%.1f %% less), restart %d ms\n",
 		*messages, used.rss>>20, full, empty, loss*100, restart.Milliseconds())
@@ -99,27 +109,20 @@ func runDeferred(ctx context.Context, args []string) error {
 	return nil
 }
 
-type deferred struct {
-	sk *sink.Sink
-	s  *sesame
-	o  load.Options
+// acceptRate makes one run and waits until its messages are delivered.
+func acceptRate(ctx context.Context, sk *sink.Sink, o load.Options) (float64, error) {
+	before := sk.Count().Recipients
+	res, err := load.Run(ctx, o)
+	if err != nil {
+		return 0, err
+	}
+	if err := waitDrained(ctx, sk, before+res.Accepted); err != nil {
+		return 0, err
+	}
+	return float64(res.Accepted) / res.Elapsed.Seconds(), nil
 }
 
-// rate gives the median accept rate for the domain that is up, each run with its
-// deliveries done.
-func (d *deferred) rate(ctx context.Context, runs int) (float64, error) {
-	var rates []float64
-	for range runs {
-		before := d.sk.Count().Recipients
-		res, err := load.Run(ctx, d.o)
-		if err != nil {
-			return 0, err
-		}
-		if err := waitDrained(ctx, d.sk, before+res.Accepted); err != nil {
-			return 0, err
-		}
-		rates = append(rates, float64(res.Accepted)/res.Elapsed.Seconds())
-	}
-	slices.Sort(rates)
-	return rates[len(rates)/2], nil
+func middle(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
 }
