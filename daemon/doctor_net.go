@@ -42,11 +42,11 @@ func (d *doctor) outbound(ctx context.Context) []Finding {
 	if target == "" {
 		return []Finding{warn(name, "name a mail host that is not yours with --outbound", "port %d of other hosts was not tried", d.cfg.Delivery.Port)}
 	}
-	host, port, ok := config.SplitHostPort(target)
-	if !ok {
-		host, port, ok = config.SplitHostPort(net.JoinHostPort(target, strconv.Itoa(d.cfg.Delivery.Port)))
+	host, port, valid := config.SplitHostPort(target)
+	if !valid {
+		host, port, valid = config.SplitHostPort(net.JoinHostPort(target, strconv.Itoa(d.cfg.Delivery.Port)))
 	}
-	if !ok {
+	if !valid {
 		return []Finding{fail(name, "give it as host or host:port", "%q is not a host", target)}
 	}
 	if len(d.cfg.Sources) == 0 {
@@ -119,8 +119,8 @@ func (d *doctor) relay(ctx context.Context) []Finding {
 			if !implicit {
 				trusted = d.cfg.Listen.TrustedNetworks
 			}
-			from, to, ok := stranger(addr, trusted)
-			if !ok {
+			from, to, found := stranger(addr, trusted)
+			if !found {
 				out = append(out, warn(name, "try it from a host outside trusted_networks", "%s cannot be tried from here: every address of this host is trusted", addr))
 				continue
 			}
