@@ -145,6 +145,11 @@ func (a *attempt) send(ctx context.Context, c *conn) {
 		var again []int
 		for n, ans := range answers {
 			i := batch[n]
+			if c.bare && wantsTLS(ans) {
+				said := ans.Reply
+				ans = smtpc.Answer{Verdict: smtpc.Elsewhere, Reply: *errOnlyTLS.WithCause(&said)}
+				c.client.Close() // the next message may have more luck with TLS
+			}
 			o := c.outcome(ans)
 			switch ans.Verdict {
 			case smtpc.Accepted:
@@ -173,6 +178,16 @@ func (a *attempt) send(ctx context.Context, c *conn) {
 		}
 	}
 	a.left = append(elsewhere, a.left...)
+}
+
+var errOnlyTLS = mail.Refuse(454, 7, 5, "TLS handshake failed, and the remote host takes no mail without TLS")
+
+// wantsTLS reports whether a refusal is for the want of TLS: 530 (RFC 3207 section
+// 4) or X.7.10 (RFC 5248). After a handshake that failed it is no more permanent
+// than that.
+func wantsTLS(ans smtpc.Answer) bool {
+	r := &ans.Reply
+	return ans.Verdict == smtpc.Settled && ans.Remote && (r.Code == 530 || r.Status == mail.Status{Class: 5, Subject: 7, Detail: 10})
 }
 
 func (a *attempt) message(c *conn, to []int) *smtpc.Message {

@@ -184,7 +184,10 @@ func (a *attempt) open(ctx context.Context, t target, lv level) (c *conn, answer
 	if again {
 		a.s.metrics.fallbacks.Inc()
 		a.s.log.Info("tls failed, trying in clear text", "id", a.j.ID, "domain", a.r.Domain, "mx", t.host, "err", err)
-		return a.open(ctx, t, inClear)
+		if c, answered, err = a.open(ctx, t, inClear); c != nil {
+			c.bare = true
+		}
+		return c, answered, err
 	}
 	if err != nil {
 		client.Close()

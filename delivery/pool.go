@@ -19,6 +19,7 @@ type conn struct {
 	local  netip.Addr // that we send from
 	source *egress.Source
 	tls    string // version, empty in clear text
+	bare   bool   // in clear text because the TLS handshake failed
 	uses   int    // transactions begun
 	timer  *time.Timer
 }

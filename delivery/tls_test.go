@@ -3,9 +3,11 @@ package delivery_test
 import (
 	"crypto/tls"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sesame-mta/sesame/delivery"
+	"github.com/sesame-mta/sesame/delivery/egress"
 	"github.com/sesame-mta/sesame/internal/testmx"
 	"github.com/sesame-mta/sesame/mail"
 )
@@ -20,19 +22,21 @@ func TestHowMuchTLS(t *testing.T) {
 		want    string // version, "clear", or the reply
 		conns   int64
 	}{
-		"offered":                        {testmx.Options{StartTLS: true}, false, "TLSv1.3", 1},
-		"not offered":                    {testmx.Options{}, false, "clear", 1},
-		"refused":                        {testmx.Options{StartTLS: true, Script: testmx.On(testmx.StartTLS, testmx.Action{Text: "454 4.7.0 Not now"})}, false, "clear", 1},
-		"the handshake fails":            {testmx.Options{StartTLS: true, Script: testmx.On(testmx.Handshake, testmx.Action{Do: testmx.Drop})}, false, "clear", 2},
-		"the handshake hangs":            {testmx.Options{StartTLS: true, Script: testmx.On(testmx.Handshake, testmx.Action{Do: testmx.Hang})}, false, "clear", 2},
-		"the host is too old":            {testmx.Options{StartTLS: true, TLS: old}, false, "clear", 2},
-		"EHLO fails after the handshake": {testmx.Options{StartTLS: true, Script: afterTLS}, false, "clear", 2},
-		"someone injects":                {testmx.Options{StartTLS: true, Script: inject}, false, "421 4.7.0", 1},
-		"required":                       {testmx.Options{StartTLS: true}, true, "TLSv1.3", 1},
-		"required, not offered":          {testmx.Options{}, true, "451 4.7.10", 1},
-		"required, refused":              {testmx.Options{StartTLS: true, Script: testmx.On(testmx.StartTLS, testmx.Action{Text: "454 4.7.0 Not now"})}, true, "451 4.7.10", 1},
-		"required, the handshake fails":  {testmx.Options{StartTLS: true, Script: testmx.On(testmx.Handshake, testmx.Action{Do: testmx.Drop})}, true, "454 4.7.5", 1},
-		"required, the host is too old":  {testmx.Options{StartTLS: true, TLS: old}, true, "454 4.7.5", 1},
+		"offered":                          {testmx.Options{StartTLS: true}, false, "TLSv1.3", 1},
+		"not offered":                      {testmx.Options{}, false, "clear", 1},
+		"refused":                          {testmx.Options{StartTLS: true, Script: testmx.On(testmx.StartTLS, testmx.Action{Text: "454 4.7.0 Not now"})}, false, "clear", 1},
+		"the handshake fails":              {testmx.Options{StartTLS: true, Script: testmx.On(testmx.Handshake, testmx.Action{Do: testmx.Drop})}, false, "clear", 2},
+		"the handshake hangs":              {testmx.Options{StartTLS: true, Script: testmx.On(testmx.Handshake, testmx.Action{Do: testmx.Hang})}, false, "clear", 2},
+		"fails, and there is no other way": {testmx.Options{StartTLS: true, Script: insists("530 5.7.0 Must issue a STARTTLS command first")}, false, "454 4.7.5", 2},
+		"fails, and encryption is needed":  {testmx.Options{StartTLS: true, Script: insists("550 5.7.10 Encryption needed")}, false, "454 4.7.5", 2},
+		"the host is too old":              {testmx.Options{StartTLS: true, TLS: old}, false, "clear", 2},
+		"EHLO fails after the handshake":   {testmx.Options{StartTLS: true, Script: afterTLS}, false, "clear", 2},
+		"someone injects":                  {testmx.Options{StartTLS: true, Script: inject}, false, "421 4.7.0", 1},
+		"required":                         {testmx.Options{StartTLS: true}, true, "TLSv1.3", 1},
+		"required, not offered":            {testmx.Options{}, true, "451 4.7.10", 1},
+		"required, refused":                {testmx.Options{StartTLS: true, Script: testmx.On(testmx.StartTLS, testmx.Action{Text: "454 4.7.0 Not now"})}, true, "451 4.7.10", 1},
+		"required, the handshake fails":    {testmx.Options{StartTLS: true, Script: testmx.On(testmx.Handshake, testmx.Action{Do: testmx.Drop})}, true, "454 4.7.5", 1},
+		"required, the host is too old":    {testmx.Options{StartTLS: true, TLS: old}, true, "454 4.7.5", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -137,5 +141,42 @@ func TestSmarthosts(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// insists gives a host whose handshakes fail and that takes nothing in clear text.
+func insists(text string) func(testmx.Event) testmx.Action {
+	return func(e testmx.Event) testmx.Action {
+		switch {
+		case e.Stage == testmx.Handshake:
+			return testmx.Action{Do: testmx.Drop}
+		case e.Stage == testmx.Mail && !e.TLS:
+			return testmx.Action{Text: text}
+		}
+		return testmx.Action{}
+	}
+}
+
+func TestATLSFailureIsForgottenByTheNextMessage(t *testing.T) {
+	var broken atomic.Bool
+	broken.Store(true)
+	script := insists("530 5.7.0 Must issue a STARTTLS command first")
+	mx := host(t, testmx.Options{StartTLS: true, Script: func(e testmx.Event) testmx.Action {
+		if e.Stage == testmx.Handshake && !broken.Load() {
+			return testmx.Action{}
+		}
+		return script(e)
+	}})
+	c := carrier(t, delivery.Options{})
+	out := c.Carry(t.Context(), to(mx), job(t, "hi\r\n"))
+	if o := out[0]; o.Result != mail.Deferred || o.Host == "" || !strings.HasSuffix(o.Reply.Error(), ": 530 5.7.0 Must issue a STARTTLS command first") {
+		t.Errorf("outcome %+v", o)
+	}
+	if sig := delivery.SignalOf(out); sig != egress.Success {
+		t.Errorf("signal %v", sig)
+	}
+	broken.Store(false)
+	if o := c.Carry(t.Context(), to(mx), job(t, "hi\r\n"))[0]; o.Result != mail.Delivered || o.TLS == "" {
+		t.Errorf("outcome %+v", o)
 	}
 }
