@@ -79,6 +79,7 @@ type Daemon struct {
 	smtpd    *smtpd.Server
 	admin    *admin.Server
 
+	owned   []string // folders that bind made, for the configured user
 	closers []func() error
 }
 

@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -53,8 +55,12 @@ func (d *Daemon) bind(ctx context.Context) error {
 		}
 		*one.into = l
 	}
-	if err := os.MkdirAll(filepath.Dir(d.cfg.Listen.Admin), 0o700); err != nil {
-		return fmt.Errorf("admin socket: %w", err)
+	dir := filepath.Dir(d.cfg.Listen.Admin)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("admin socket: %w", err)
+		}
+		d.owned = append(d.owned, dir)
 	}
 	l, err := admin.Listen(ctx, d.cfg.Listen.Admin)
 	if err != nil {

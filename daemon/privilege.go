@@ -40,7 +40,7 @@ func (d *Daemon) dropRoot(context.Context) error {
 	if err := os.MkdirAll(d.cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("data_dir: %w", err)
 	}
-	for _, path := range []string{d.cfg.DataDir, d.cfg.Listen.Admin} {
+	for _, path := range append(d.owned, d.cfg.DataDir, d.cfg.Listen.Admin) {
 		if err := os.Chown(path, uid, gid); err != nil {
 			return fmt.Errorf("user: %w", err)
 		}

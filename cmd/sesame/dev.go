@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -35,14 +37,16 @@ func devCommand() *cobra.Command {
 			if o.State, err = stateDir(o.State); err != nil {
 				return err
 			}
-			d, err := daemon.NewDev(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			if err := printDev(cmd.OutOrStdout(), d, o); err != nil {
-				return err
-			}
-			return run(cmd.Context(), d.Daemon)
+			return run(cmd.Context(), func(ctx context.Context) (*daemon.Daemon, error) {
+				d, err := daemon.NewDev(ctx, o)
+				if err != nil {
+					return nil, err
+				}
+				if err := printDev(cmd.OutOrStdout(), d, o); err != nil {
+					return nil, errors.Join(err, d.Close())
+				}
+				return d.Daemon, nil
+			})
 		}),
 	}
 	cmd.Flags().StringVar(&o.Host, "listen", "127.0.0.1", "address to listen on")

@@ -31,23 +31,27 @@ func serveCommand(a *app) *cobra.Command {
 			if cfg.User == "" && os.Geteuid() == 0 {
 				log.Warn("running as root; the key user in the configuration file names another")
 			}
-			d, err := daemon.New(cmd.Context(), daemon.Options{Config: cfg, Log: log, Version: version()})
-			if err != nil {
-				return err
-			}
-			return run(cmd.Context(), d)
+			return run(cmd.Context(), func(ctx context.Context) (*daemon.Daemon, error) {
+				return daemon.New(ctx, daemon.Options{Config: cfg, Log: log, Version: version()})
+			})
 		}),
 	}
 }
 
-// run serves until a signal ends it. A second signal ends it at once.
-func run(ctx context.Context, d *daemon.Daemon) error {
+// run makes a server and serves until a signal ends it. A second signal ends it
+// at once. Signals are listened to from the start: a SIGHUP that comes early is
+// kept until there is something to reload.
+func run(ctx context.Context, build func(context.Context) (*daemon.Daemon, error)) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
+	d, err := build(ctx)
+	if err != nil {
+		return err
+	}
 	done := make(chan struct{})
 	watched := make(chan struct{})
 	go func() {
@@ -61,7 +65,7 @@ func run(ctx context.Context, d *daemon.Daemon) error {
 			}
 		}
 	}()
-	err := d.Run(ctx)
+	err = d.Run(ctx)
 	close(done)
 	<-watched
 	if cerr := d.Close(); err == nil {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
@@ -27,6 +29,9 @@ const readLimit = 5000
 
 // earlyLimit is the most groups that are looked at before their minute is over.
 const earlyLimit = 200
+
+// atOnce is the most DSNs that are made at a time.
+const atOnce = 32
 
 // breath is the least time between two passes, putOff that after one that failed.
 const (
@@ -133,31 +138,59 @@ func (f *Forwarder) pass(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read outbox: %w", err)
 	}
-	wait := group
 	gs := groups(records)
 	// A short list looks at each message whether its last recipient is final and
 	// the DSN may go at once; a long one would load too much, and waits.
 	early := len(gs) <= earlyLimit
-	var first error
+	p := progress{wait: group}
+	var work errgroup.Group
+	work.SetLimit(atOnce) // their Appends share syncs
 	for _, g := range gs {
-		left := remaining(g)
-		if left <= 0 || early {
-			left, err = f.try(ctx, g)
+		if left := remaining(g); left > 0 && !early {
+			p.note(nil, left, nil)
+			continue
 		}
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
-		}
-		if first == nil {
-			first = err
-		}
-		if left > 0 && left < wait {
-			wait = left
+		work.Go(func() error {
+			left, err := f.try(ctx, g)
+			p.note(g, left, err)
+			return nil
+		})
+	}
+	_ = work.Wait() // p has the errors
+	if len(p.told) > 0 {
+		if err := f.o.Outbox.Ack(ctx, Consumer, p.told...); err != nil {
+			return 0, fmt.Errorf("acknowledge: %w", err)
 		}
 	}
-	if len(records) == readLimit && wait > time.Second {
-		wait = time.Second
+	if len(records) == readLimit && p.wait > time.Second {
+		p.wait = time.Second
 	}
-	return wait, first
+	return p.wait, p.err
+}
+
+// progress is what came of the groups of a pass.
+type progress struct {
+	mu   sync.Mutex
+	wait time.Duration // the least that a group still waits
+	told []uint64      // events to acknowledge
+	err  error         // the first
+}
+
+func (p *progress) note(g []event.Record, left time.Duration, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case err != nil:
+		if p.err == nil {
+			p.err = err
+		}
+	case left > 0:
+		p.wait = min(p.wait, left)
+	default:
+		for _, r := range g {
+			p.told = append(p.told, r.Seq)
+		}
+	}
 }
 
 // remaining gives how long a group waits for more failures. Its first lies far
@@ -187,30 +220,27 @@ func groups(records []event.Record) [][]event.Record {
 	return out
 }
 
-// try makes the DSN of a group when it is ready and acknowledges its events;
-// else it gives the time still to wait.
+// try makes the DSN of a group when it is ready; else it gives the time still to
+// wait. Neither error nor time means that the group is told of.
 func (f *Forwarder) try(ctx context.Context, g []event.Record) (time.Duration, error) {
 	first := g[0].Event
 	orig, err := f.o.Messages.Original(ctx, first.Message)
 	switch {
 	case errors.Is(err, ErrGone):
 		f.o.Log.Warn("bounce of an unknown message dropped", "id", first.Message)
-		return 0, f.ack(ctx, g)
+		return 0, nil
 	case err != nil:
 		return 0, fmt.Errorf("load %s: %w", first.Message, err)
 	}
 	// A null reverse-path is never answered (RFC 5321 section 4.5.5, RFC 3464
 	// section 2), nor is a notice of ours.
 	if orig.From.Null() || orig.Notice {
-		return 0, f.ack(ctx, g)
+		return 0, nil
 	}
 	if left := remaining(g); left > 0 && orig.Waiting > 0 {
 		return left, nil
 	}
-	if err := f.submit(ctx, g, orig); err != nil {
-		return 0, err
-	}
-	return 0, f.ack(ctx, g)
+	return 0, f.submit(ctx, g, orig)
 }
 
 func (f *Forwarder) submit(ctx context.Context, g []event.Record, orig Original) error {
@@ -247,15 +277,4 @@ func (f *Forwarder) submit(ctx context.Context, g []event.Record, orig Original)
 
 func recipient(rc event.Recipient) report.Recipient {
 	return report.Recipient{To: rc.To, Reply: rc.Reply, Remote: rc.Remote, Host: rc.Host}
-}
-
-func (f *Forwarder) ack(ctx context.Context, g []event.Record) error {
-	seqs := make([]uint64, len(g))
-	for i, r := range g {
-		seqs[i] = r.Seq
-	}
-	if err := f.o.Outbox.Ack(ctx, Consumer, seqs...); err != nil {
-		return fmt.Errorf("acknowledge: %w", err)
-	}
-	return nil
 }
