@@ -12,6 +12,7 @@ import (
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/api/public"
 	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/internal/resolver"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/mail/message"
@@ -85,5 +86,43 @@ func (d *Daemon) mailLink(ctx context.Context, i identity.Identity, link string)
 	})
 }
 
-// identityChanged hears of every new state of an identity.
-func (d *Daemon) identityChanged(identity.Change) {}
+// identityChanged tells the contact of an account of every new state of its
+// identities, but for the server's own.
+func (d *Daemon) identityChanged(c identity.Change) {
+	a, err := d.accounts.Lookup(c.Identity.Account)
+	if err != nil {
+		return
+	}
+	d.contact.Tell(a, identityNote(c))
+}
+
+// effect says what a state means, by what it is the state of.
+var effect = map[string]map[identity.State]string{
+	"verification": {
+		identity.Success:          "Mail may be sent as it.",
+		identity.TemporaryFailure: "What verified it was lost. Mail may be sent as it for 72 hours from the loss, and not after.",
+		identity.Failed:           "Mail cannot be sent as it. Begin the verification anew once all is in place.",
+	},
+	"dkim": {
+		identity.Success:          "Mail is signed with its keys.",
+		identity.TemporaryFailure: "Its keys are not in DNS any more. Mail is still sent, without its signatures.",
+		identity.Failed:           "Its keys are not in DNS. Mail is sent without its signatures until they are.",
+	},
+	"mail from": {
+		identity.Success:          "The MAIL FROM domain is set up.",
+		identity.TemporaryFailure: "The MAIL FROM domain is not set up any more.",
+		identity.Failed:           "The MAIL FROM domain is not set up as it must be.",
+	},
+}
+
+func identityNote(c identity.Change) contact.Note {
+	n := contact.Note{
+		Subject: fmt.Sprintf("Identity %s: %s is %s", c.Identity.Name, c.What, c.To),
+		Text: fmt.Sprintf("The state of %s of the identity %s was %s and is %s now.\n%s\n",
+			c.What, c.Identity.Name, c.From, c.To, effect[c.What][c.To]),
+	}
+	if len(c.Why) > 0 {
+		n.Text += "\nWhat DNS lacks:\n" + strings.Join(c.Why, "\n") + "\n"
+	}
+	return n
+}
