@@ -22,6 +22,7 @@ type babbler struct {
 	keywords    string
 	mail        string // what it says to MAIL, if not the usual
 	rcpt, first string
+	leaves      bool // after that, at once
 	tls         *tls.Config
 	more        chan string
 	said        chan struct{}
@@ -43,6 +44,9 @@ func (b *babbler) serve(c net.Conn) {
 			say(b.first)
 		}
 		_ = w.Flush()
+		if b.leaves {
+			_ = c.Close()
+		}
 		for s := range b.more {
 			_, _ = w.WriteString(s)
 			_ = w.Flush()
@@ -199,6 +203,23 @@ func TestARefusalOutOfStepSettlesNothing(t *testing.T) {
 				if a.Verdict != smtpc.Elsewhere || a.Remote {
 					t.Errorf("recipient %d: %+v", n, a)
 				}
+			}
+		})
+	}
+}
+
+func TestAHostMayLeaveWithItsLastWord(t *testing.T) {
+	certificate := host(t, testmx.Options{StartTLS: true}).TLSConfig()
+	for way, config := range map[string]*tls.Config{"clear": nil, "TLS": certificate} {
+		t.Run(way, func(t *testing.T) {
+			b := &babbler{keywords: "\r\n250-PIPELINING\r\n250-CHUNKING", rcpt: "250 2.1.5 Ok", first: "250 2.0.0 Ok", leaves: true, tls: config}
+			c := b.meet(t)
+			close(b.more)
+			if a := c.Send(t.Context(), message(t, "one\r\n"))[0]; a.Verdict != smtpc.Accepted {
+				t.Errorf("the first: %+v", a)
+			}
+			if a := c.Send(t.Context(), message(t, "two\r\n"))[0]; a.Verdict != smtpc.Elsewhere || !c.Stale() {
+				t.Errorf("the second: %+v, stale %v", a, c.Stale())
 			}
 		})
 	}

@@ -364,6 +364,10 @@ func (t *transaction) finish(dotted bool) {
 	// BDAT only RSET does (RFC 3030 section 2).
 	t.c.open = !dotted && !reply.Positive()
 	switch {
+	case reply.Code/10 == 22:
+		// The second digit says that it is about the connection (RFC 5321 section
+		// 4.2.1): a greeting or a farewell in the wrong place, which takes no mail.
+		t.broken()
 	case reply.Positive() && (t.complete || t.taken == 0):
 		t.rest(Accepted, reply, true)
 	case reply.Code/100 == 4 || reply.Code/100 == 5:

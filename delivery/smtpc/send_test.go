@@ -229,6 +229,20 @@ func TestAReplyBeforeTheEndOfTheContentIsHeard(t *testing.T) {
 	}
 }
 
+func TestOnlyAReplyAboutMailTakesTheMessage(t *testing.T) {
+	for _, way := range ways {
+		for text, want := range map[string]smtpc.Verdict{
+			"220 mx.example.org ESMTP": smtpc.Lost, "221 Bye": smtpc.Lost, "250 Ok": smtpc.Accepted, "251 Ok": smtpc.Accepted, "200 Ok": smtpc.Accepted,
+		} {
+			mx := host(t, testmx.Options{Keywords: way.keywords, Script: testmx.On(testmx.Content, testmx.Action{Text: text})})
+			c := ready(t, mx, smtpc.Options{Timeouts: short})
+			if a := c.Send(t.Context(), message(t, "hi\r\n"))[0]; a.Verdict != want || c.Usable() != (want == smtpc.Accepted) {
+				t.Errorf("%s, %s: %+v, usable %v", way.name, text, a, c.Usable())
+			}
+		}
+	}
+}
+
 func TestAnUnaskedReplyIsNeverTakenForTheNextOne(t *testing.T) {
 	for _, stage := range []testmx.Stage{testmx.Mail, testmx.Rcpt, testmx.Data} {
 		t.Run(stage.String(), func(t *testing.T) {
