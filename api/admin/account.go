@@ -212,7 +212,7 @@ func (s *Server) deleteAccount(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if force {
-		if _, err := s.o.Queue.Cancel(ctx, queue.Filter{Account: a.ID}, nil); err != nil {
+		if err := s.cancelAll(ctx, a); err != nil {
 			return nil, err
 		}
 	}
@@ -224,6 +224,31 @@ func (s *Server) deleteAccount(r *http.Request) (any, error) {
 	}
 	s.o.Log.Info("account deleted", "account", a.ID, "text", a.Name)
 	return show(a), nil
+}
+
+// How often, and how far apart, mail under way is asked for again.
+const (
+	cancelTries = 50
+	cancelPause = 100 * time.Millisecond
+)
+
+// cancelAll cancels all mail of an account. An attempt under way cannot be
+// cancelled: what it leaves is, when it is over.
+func (s *Server) cancelAll(ctx context.Context, a account.Account) error {
+	for range cancelTries {
+		if _, err := s.o.Queue.Cancel(ctx, queue.Filter{Account: a.ID}, nil); err != nil {
+			return err
+		}
+		if waits, err := s.waiting(ctx, a.ID); err != nil || !waits {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(cancelPause):
+		}
+	}
+	return fmt.Errorf("account %s: %w: an attempt is under way, try again; its credentials are gone already", a.Name, errMailWaits)
 }
 
 func (s *Server) removeOwned(ctx context.Context, id string) error {
