@@ -25,6 +25,26 @@ type zone struct {
 	mx      map[string][]resolver.MX
 	down    bool
 	asked   int
+	held    chan struct{} // closed when a question is held until release
+	release chan struct{}
+}
+
+// hold makes the next question wait with its answer.
+func (z *zone) hold(held, release chan struct{}) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.held, z.release = held, release
+}
+
+func (z *zone) wait() {
+	z.mu.Lock()
+	held, release := z.held, z.release
+	z.held, z.release = nil, nil
+	z.mu.Unlock()
+	if held != nil {
+		close(held)
+		<-release
+	}
 }
 
 func newZone() *zone { return &zone{records: map[string][]string{}, mx: map[string][]resolver.MX{}} }
@@ -49,6 +69,7 @@ func (z *zone) TXT(_ context.Context, name string) ([]string, resolver.Meta, err
 		name = to[0]
 	}
 	list, err := z.get("TXT", name)
+	z.wait()
 	return list, resolver.Meta{}, err
 }
 
@@ -507,6 +528,29 @@ func TestACheckSaysWhatIsWrongInOneLineEach(t *testing.T) {
 		if _, _, err := w.checker.Check(t.Context(), alice, "example.net"); err == nil {
 			t.Error("an identity that is not there was checked")
 		}
+	})
+}
+
+func TestALookThatIsOverlaidByALaterOneChangesNothing(t *testing.T) {
+	watch(t, identity.Options{}, func(t *testing.T, w *watched) {
+		i := add(t, w.Book, alice, "example.org", identity.AddOptions{DKIM: true})
+		held, release := make(chan struct{}), make(chan struct{})
+		w.zone.hold(held, release) // the next question waits after its answer is known
+		done := make(chan error, 1)
+		go func() {
+			_, _, err := w.checker.Check(t.Context(), alice, "example.org")
+			done <- err
+		}()
+		<-held
+		w.zone.publish(w.Records(i))
+		if i, _, err := w.checker.Check(t.Context(), alice, "example.org"); err != nil || !i.Verified {
+			t.Fatalf("%+v, %v", i, err)
+		}
+		close(release)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		w.is("example.org", "SUCCESS", "SUCCESS")
 	})
 }
 

@@ -9,8 +9,22 @@ import (
 	"github.com/sesame-mta/sesame/account"
 )
 
-// check makes one look and moves the states.
+// errStale says that an identity changed while DNS was asked about it.
+var errStale = errors.New("changed meanwhile")
+
+// check makes one look and moves the states. Of two looks at one identity the
+// later to end sees that the other has moved it, and looks again: what it saw
+// may be older.
 func (c *Checker) check(ctx context.Context, n name, advice bool) (findings, error) {
+	for {
+		f, err := c.checkOnce(ctx, n, advice)
+		if !errors.Is(err, errStale) {
+			return f, err
+		}
+	}
+}
+
+func (c *Checker) checkOnce(ctx context.Context, n name, advice bool) (findings, error) {
 	b := c.o.Book
 	e := b.get(n)
 	if e == nil {
@@ -31,6 +45,9 @@ func (c *Checker) check(ctx context.Context, n name, advice bool) (findings, err
 	}
 	before := e.Identity
 	after, err := b.update(ctx, n, func(d *data) error {
+		if b.get(n) != e {
+			return errStale
+		}
 		if !move(d, e, f, late, now, made) {
 			return errUnmoved
 		}
@@ -85,8 +102,8 @@ func hasNext(keys []Key) bool {
 	return slices.ContainsFunc(keys, func(k Key) bool { return k.Use == Next })
 }
 
-// move changes the record as the findings say, and tells whether anything did.
-// The record may have changed since the look at e: then nothing is turned.
+// move changes the record of e as the findings say, and tells whether anything
+// did.
 func move(d *data, e *entry, f findings, late bool, now time.Time, made []keyData) bool {
 	moved := tidy(d, now)
 	to := func(c *Check, o outcome, forever bool) {
@@ -107,7 +124,7 @@ func move(d *data, e *entry, f findings, late bool, now time.Time, made []keyDat
 	if len(d.Keys) > 0 {
 		to(d.DKIM, f.dkim, d.Verified)
 	}
-	if d.MailFrom != nil && d.MailFrom.Domain == e.MailFrom.Domain {
+	if d.MailFrom != nil {
 		to(&d.MailFrom.Check, f.mailFrom, false)
 	}
 	same := len(d.Keys) == len(e.Keys)
