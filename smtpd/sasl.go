@@ -71,7 +71,7 @@ func (n *session) authenticate(username, password string) error {
 		return r
 	}
 	s.metrics.auth("invalid")
-	n.log.Info("authentication refused", "code", r.Code, "status", r.Status, "text", r.Text)
+	n.log.Info("authentication refused", "code", r.Code, "status", r.Status, "text", r.Text, "err", r.Cause)
 	if n.failures++; n.failures >= s.limits.AuthFailures {
 		n.conn.CloseWith(replyFailures)
 	}
