@@ -234,7 +234,7 @@ func TestIdleTimeAndMessageCap(t *testing.T) { // checklist 12
 			})
 			s := r.session()
 			s.reply("451 4.4.2 Timeout waiting for data from client.")
-			if _, err := s.ReadLine(); err != io.EOF {
+			if _, err := s.ReadLine(); !errors.Is(err, io.EOF) {
 				t.Errorf("after the timeout: %v", err)
 			}
 			s = r.session()
@@ -245,7 +245,7 @@ func TestIdleTimeAndMessageCap(t *testing.T) { // checklist 12
 				s.say(letter()+".", "250 Ok 0100")
 			}
 			s.say("MAIL FROM:<ann@example.org>", "421 Connection closed by server. Maximum message count per session reached.")
-			if _, err := s.ReadLine(); err != io.EOF {
+			if _, err := s.ReadLine(); !errors.Is(err, io.EOF) {
 				t.Errorf("after the cap: %v", err)
 			}
 		})

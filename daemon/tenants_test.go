@@ -159,7 +159,7 @@ func TestAUTHSpeaksAsSES(t *testing.T) {
 		"an unknown user":                {{"AUTH PLAIN " + plain("AKIAAAAAAAAAAAAAAAAA", r.pass), "535 Authentication Credentials Invalid"}},
 		"a wrong password by LOGIN":      {{"AUTH LOGIN", user}, {b64(r.user), pass}, {b64("x"), "535 Authentication Credentials Invalid"}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(*testing.T) {
 			s := r.dial()
 			for _, step := range steps {
 				s.want(step[0], step[1])

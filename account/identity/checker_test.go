@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -275,7 +276,7 @@ func TestAnAccountHasAtMost10000Identities(t *testing.T) {
 	for n := range identity.MaxPerAccount {
 		add(t, b, alice, name(n), identity.AddOptions{})
 	}
-	if _, err := b.Add(t.Context(), alice, "more.example.org", identity.AddOptions{}); err != identity.ErrLimit {
+	if _, err := b.Add(t.Context(), alice, "more.example.org", identity.AddOptions{}); !errors.Is(err, identity.ErrLimit) {
 		t.Errorf("one more: %v", err)
 	}
 	add(t, b, bob, "more.example.org", identity.AddOptions{})

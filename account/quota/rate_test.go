@@ -54,7 +54,8 @@ func TestTheWaitThatIsToldIsLongEnough(t *testing.T) {
 	var r quota.Rates
 	for _, rate := range []float64{0.01, 0.3, 1, 14, 1e6} {
 		key := fmt.Sprint(rate)
-		for r.Take(key, rate, 7, start, 0) == 0 {
+		for wait := time.Duration(0); wait == 0; {
+			wait = r.Take(key, rate, 7, start, 0)
 		}
 		wait := r.Take(key, rate, 1, start, 0)
 		if r.Take(key, rate, 1, start.Add(wait), 0) != 0 {

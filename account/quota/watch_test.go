@@ -42,7 +42,7 @@ func TestANearlyUsedQuotaIsToldOnceADay(t *testing.T) {
 		var warned []string
 		watch := func(b *account.Book, f func()) {
 			ctx, cancel := context.WithCancel(t.Context())
-			w := &quota.Watch{Accounts: b, Ledger: &l, Warn: func(a account.Account, u quota.Usage) {
+			w := &quota.Watch{Accounts: b, Ledger: &l, Warn: func(a account.Account, _ quota.Usage) {
 				warned = append(warned, a.Name)
 			}}
 			done := make(chan error, 1)
