@@ -56,7 +56,7 @@ check: ## format, modules and vet, changing nothing
 fuzz: ## every fuzz target for some seconds (FUZZ_SECONDS in all)
 	.ci/fuzz $(FUZZ_SECONDS)
 
-e2e: build ## sesame beside Postfix, Sendmail, Exim, swaks and others
+e2e: build ## sesame beside Postfix, Sendmail, Exim, OpenSMTPD, swaks and others
 	$(GO) test -tags e2e -count=1 -timeout 10m ./internal/e2e/
 
 crash: build ## kill -9 under load, KILLS times

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,161 +87,146 @@ n = sum(1 for name, _ in d.headers if name.lower() == b"dkim-signature")
 print(n, all(d.verify(idx=i, dnsfunc=txt) for i in range(n)))
 `
 
-// Clients that nobody here wrote send by the recipes of docs/howto, over both
-// kinds of TLS; a real Postfix receives, and every signature holds.
-func TestClients(t *testing.T) {
-	mx := receivingPostfix(t)
-	s := newSesame(t, settings{port: portOf(t, mx.Addr)})
-	records := s.verify("example.com")
-	d := s.door
+// gates are the four kinds of ports that clients send through.
+var gates = []gate{{"587", false}, {"465", true}, {"2587", false}, {"2465", true}}
 
-	recordsFile := filepath.Join(t.TempDir(), "records.json")
+// gate is one port of the documentation, with TLS from the first octet or not.
+type gate struct {
+	port     string
+	implicit bool
+}
+
+// in puts the port where a recipe has 587 or 465.
+func (g gate) in(recipe string) string {
+	if g.implicit {
+		return strings.ReplaceAll(recipe, "465", g.port)
+	}
+	return strings.ReplaceAll(recipe, "587", g.port)
+}
+
+// arrivals looks at what came to the MX, with the DKIM records as they would be
+// published.
+type arrivals struct {
+	mx      *mta.Postfix
+	records string // file
+}
+
+func newArrivals(t *testing.T, mx *mta.Postfix, records map[string]string) arrivals {
+	t.Helper()
 	b, err := json.Marshal(records)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(recordsFile, b, 0o600); err != nil {
+	file := filepath.Join(t.TempDir(), "records.json")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// arrived checks a message that came, and is the end of every client's test.
-	arrived := func(t *testing.T, subject string) {
-		t.Helper()
-		got := arrival(t, mx, subject)
-		out := program(t, "", nil, got, "/usr/bin/python3", "-c", dkimCheck, recordsFile)
-		if strings.TrimSpace(out) != "2 True" {
-			t.Errorf("DKIM: %q, want two signatures that hold, in\n%s", out, got)
-		}
-		for _, want := range []string{
-			"Return-Path: <sender@example.com>",
-			"using TLSv1.3", // by the MX, of our delivery
-			"with ESMTPSA",  // by us, of the submission
-		} {
-			if !bytes.Contains(got, []byte(want)) {
-				t.Errorf("no %q in\n%s", want, got)
-			}
-		}
-	}
-	message := func(subject string) []byte {
-		return []byte("From: Sender <sender@example.com>\nTo: recipient@example.net\nSubject: " + subject + "\n\nIt was sent by a relay.\n")
-	}
-	library := func(file string) string { return d.fill(recipe(t, "libraries.md", file, "")) }
-	to := []string{"recipient@example.net"}
+	return arrivals{mx, file}
+}
 
-	t.Run("swaks", func(t *testing.T) {
-		need(t, "swaks")
-		out := script(t, nil, "swaks.sh", library("swaks.sh"), "sh", "swaks.sh")
-		if !strings.Contains(out, "<~  250 Ok 0100") {
-			t.Errorf("no acknowledgement in\n%s", out)
+// signed wants a message that came by TLS, with as many signatures that hold.
+func (a arrivals) signed(t *testing.T, subject string) []byte {
+	t.Helper()
+	got := arrival(t, a.mx, subject)
+	out := program(t, "", nil, got, "/usr/bin/python3", "-c", dkimCheck, a.records)
+	if strings.TrimSpace(out) != "2 True" {
+		t.Errorf("DKIM: %q, want two signatures that hold, in\n%s", out, got)
+	}
+	// By the MX, of our delivery.
+	if want := "using TLSv1.3"; !bytes.Contains(got, []byte(want)) {
+		t.Errorf("no %q in\n%s", want, got)
+	}
+	return got
+}
+
+// came wants one that sesame also took by TLS and kept the envelope of.
+func (a arrivals) came(t *testing.T, subject string) {
+	t.Helper()
+	got := a.signed(t, subject)
+	for _, want := range []string{"Return-Path: <sender@example.com>", "with ESMTPSA"} {
+		if !bytes.Contains(got, []byte(want)) {
+			t.Errorf("no %q in\n%s", want, got)
 		}
-		arrived(t, "Hello from swaks")
+	}
+}
+
+// Clients that nobody here wrote send by the recipes of docs/howto through all
+// four kinds of ports; a real Postfix receives, and every signature holds.
+func TestClients(t *testing.T) {
+	mx := receivingPostfix(t)
+	s := newSesame(t, settings{port: portOf(t, mx.Addr)})
+	a := newArrivals(t, mx, s.verify("example.com"))
+	for _, c := range clients {
+		for _, g := range gates {
+			if g.implicit && c.implicit == nil {
+				continue
+			}
+			t.Run(c.name+" at "+g.port, func(t *testing.T) {
+				a.came(t, c.send(t, s.door, g))
+			})
+		}
+	}
+	t.Run("Python as written for TLS from the first octet", func(t *testing.T) {
+		text := s.door.fill(recipe(t, "libraries.md", "send_tls.py", ""))
+		script(t, []string{"SSL_CERT_FILE=" + s.door.ca}, "send.py", text, "/usr/bin/python3", "send.py")
+		a.came(t, "Hello from Python over TLS")
 	})
-	t.Run("swaks with LOGIN and TLS from the first octet", func(t *testing.T) {
-		need(t, "swaks")
-		text := strings.NewReplacer(":"+d.starttls+" --tls", ":"+d.implicit+" --tls-on-connect", "PLAIN", "LOGIN", "from swaks", "from swaks by LOGIN").Replace(library("swaks.sh"))
-		script(t, nil, "swaks.sh", text, "sh", "swaks.sh")
-		arrived(t, "Hello from swaks by LOGIN")
-	})
-	t.Run("openssl", func(t *testing.T) {
+	t.Run("openssl by hand", func(t *testing.T) {
 		need(t, "openssl")
-		out := script(t, nil, "openssl.sh", library("openssl.sh"), "sh", "openssl.sh")
+		out := script(t, nil, "openssl.sh", s.door.fill(recipe(t, "libraries.md", "openssl.sh", "")), "sh", "openssl.sh")
 		if !strings.Contains(out, "250 Ok 0100") {
 			t.Errorf("no acknowledgement in\n%s", out)
 		}
-		arrived(t, "Hello from openssl")
+		a.came(t, "Hello from openssl")
 	})
-	t.Run("Python", func(t *testing.T) {
-		env := []string{"SSL_CERT_FILE=" + d.ca}
-		script(t, env, "send.py", library("send.py"), "/usr/bin/python3", "send.py")
-		arrived(t, "Hello from Python")
-		script(t, env, "send.py", library("send_tls.py"), "/usr/bin/python3", "send.py")
-		arrived(t, "Hello from Python over TLS")
-	})
-	t.Run("Node", func(t *testing.T) {
-		modules := filepath.Join(mta.Roots(), "node", "node_modules")
-		if _, err := os.Stat(filepath.Join(modules, "nodemailer")); err != nil {
-			if inCI() {
-				t.Fatal(err)
-			}
-			t.Skip("nodemailer is not installed; run .ci/counterparts")
-		}
-		out := script(t, []string{"NODE_PATH=" + modules, "NODE_EXTRA_CA_CERTS=" + d.ca}, "send.cjs", library("send.cjs"), "node", "send.cjs")
-		if !strings.Contains(out, "250 Ok 0100") {
-			t.Errorf("printed %q, want the acknowledgement", out)
-		}
-		arrived(t, "Hello from Node")
-	})
-	t.Run("PHP", func(t *testing.T) {
-		script(t, nil, "send.php", library("send.php"), "php", "-d", "openssl.cafile="+d.ca, "-d", "include_path=/usr/share/php", "send.php")
-		arrived(t, "Hello from PHP")
-	})
-	t.Run("Java", func(t *testing.T) {
-		need(t, "keytool")
-		store := filepath.Join(t.TempDir(), "trust.p12")
-		program(t, "", nil, nil, "keytool", "-importcert", "-noprompt", "-file", d.ca, "-keystore", store, "-storepass", "changeit")
-		script(t, nil, "Send.java", library("Send.java"), "java",
-			"-Djavax.net.ssl.trustStore="+store, "-Djavax.net.ssl.trustStorePassword=changeit",
-			"-cp", "/usr/share/java/javax.mail.jar:/usr/share/java/javax.activation.jar", "Send.java")
-		arrived(t, "Hello from Java")
-	})
-	t.Run("Go", func(t *testing.T) {
-		script(t, []string{"SSL_CERT_FILE=" + d.ca}, "send.go", library("send.go"), "go", "run", "send.go")
-		arrived(t, "Hello from Go")
-	})
-	t.Run("msmtp", func(t *testing.T) {
-		need(t, "msmtp")
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "msmtprc"), []byte(library(".msmtprc")), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		program(t, dir, nil, message("Hello from msmtp"), "msmtp", "-C", "msmtprc", to[0])
-		arrived(t, "Hello from msmtp")
-	})
-	t.Run("Postfix", func(t *testing.T) {
-		p := postfixClient(t, d, false)
-		if err := p.Run(t.Context(), message("Hello from Postfix"), "sendmail", "-f", "sender@example.com", to[0]); err != nil {
-			t.Fatal(err)
-		}
-		arrived(t, "Hello from Postfix")
+}
 
-		// A bounce of its own has the null reverse-path, which -f "" asks for.
-		bounce := []byte("From: MAILER-DAEMON@example.com\nTo: recipient@example.net\nSubject: A bounce of Postfix\n\nIt failed.\n")
-		if err := p.Run(t.Context(), bounce, "sendmail", "-f", "", to[0]); err != nil {
+// The same programs against the profile that answers as Amazon SES does, each
+// through one of the ports.
+func TestClientsInTheStrictProfile(t *testing.T) {
+	mx := receivingPostfix(t)
+	s := newSesame(t, settings{port: portOf(t, mx.Addr), top: `profile = "ses"`})
+	a := newArrivals(t, mx, s.verify("example.com"))
+	strict := func(t *testing.T, subject string) {
+		t.Helper()
+		if got := a.signed(t, subject); bytes.Contains(got, []byte("ESMTPSA")) {
+			t.Errorf("a Received field of ours in\n%s", got)
+		}
+	}
+	for i, c := range clients {
+		g := gates[i%len(gates)]
+		if c.implicit == nil {
+			g = gates[0]
+		}
+		t.Run(c.name+" at "+g.port, func(t *testing.T) { strict(t, c.send(t, s.door, g)) })
+	}
+	for name, send := range mailServers(s.door, gates[0]) {
+		t.Run(name, func(t *testing.T) { strict(t, send(t)) })
+	}
+	t.Run("Postfix bounces", func(t *testing.T) {
+		p := postfixClient(t, s.door, gates[0])
+		bounce := message("A bounce of Postfix")
+		if err := p.Run(t.Context(), bounce, "sendmail", "-f", "", recipient[0]); err != nil {
 			t.Fatal(err)
 		}
-		if got := arrival(t, mx, "A bounce of Postfix"); !bytes.Contains(got, []byte("Return-Path: <>")) {
-			t.Errorf("the reverse-path is not null in\n%s", got)
-		}
+		logged(t, p, "said: 501 Invalid MAIL FROM address provided")
+	})
+}
 
-		// More recipients than we take at once come in two transactions.
-		many := []string{"-f", "sender@example.com"}
-		for i := range 60 {
-			many = append(many, fmt.Sprintf("many%d@example.net", i))
+// logged waits for a line in a Postfix's log.
+func logged(t *testing.T, p *mta.Postfix, text string) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if b, err := os.ReadFile(p.LogFile()); err == nil && bytes.Contains(b, []byte(text)) {
+			return
 		}
-		if err := p.Run(t.Context(), message("Hello to sixty"), "sendmail", many...); err != nil {
-			t.Fatal(err)
+		select {
+		case <-deadline:
+			t.Fatalf("no %q in\n%s", text, mta.Tail(p.LogFile(), 20))
+		case <-tick.C:
 		}
-		for i := range 60 {
-			to := fmt.Sprintf("\nDelivered-To: many%d@example.net\n", i)
-			arrivalOf(t, mx, "for"+to, func(b []byte) bool { return bytes.Contains(b, []byte(to)) })
-		}
-	})
-	t.Run("Postfix with TLS from the first octet", func(t *testing.T) {
-		p := postfixClient(t, d, true)
-		if err := p.Run(t.Context(), message("Hello from Postfix over TLS"), "sendmail", "-f", "sender@example.com", to[0]); err != nil {
-			t.Fatal(err)
-		}
-		arrived(t, "Hello from Postfix over TLS")
-	})
-	t.Run("Sendmail", func(t *testing.T) {
-		if err := sendmailClient(t, d).Send(t.Context(), "sender@example.com", to, message("Hello from Sendmail")); err != nil {
-			t.Fatal(err)
-		}
-		arrived(t, "Hello from Sendmail")
-	})
-	t.Run("Exim", func(t *testing.T) {
-		if err := eximClient(t, d).Send(t.Context(), "sender@example.com", to, message("Hello from Exim")); err != nil {
-			t.Fatal(err)
-		}
-		arrived(t, "Hello from Exim")
-	})
+	}
 }

@@ -15,8 +15,10 @@ import (
 // door is what a client must know to send through sesame.
 type door struct {
 	host           string // "localhost"
-	starttls       string // ports
-	implicit       string
+	starttls       string // the port that stands for 587
+	implicit       string // 465
+	starttls2      string // 2587
+	implicit2      string // 2465
 	user, password string
 	ca             string // file
 }
@@ -25,6 +27,8 @@ type door struct {
 func (d door) fill(recipe string) string {
 	return strings.NewReplacer(
 		"mail.example.com", d.host,
+		"2587", d.starttls2,
+		"2465", d.implicit2,
 		"587", d.starttls,
 		"465", d.implicit,
 		"USER", d.user,

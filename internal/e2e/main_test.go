@@ -53,10 +53,11 @@ type sesame struct {
 
 const configText = `hostname = "mail.example.com"
 data_dir = %q
+%s
 
 [listen]
-starttls         = [%q]
-implicit_tls     = [%q]
+starttls         = [%q, %q]
+implicit_tls     = [%q, %q]
 admin            = %q
 metrics          = ""
 %s
@@ -78,6 +79,7 @@ retry          = ["1s", "2s"]
 // settings change what newSesame makes.
 type settings struct {
 	data     string // another folder for the data
+	top      string // more lines before the first table
 	port     string // where the hosts of all domains listen
 	listen   string // more lines for [listen]
 	delivery string // more lines for [delivery]
@@ -100,8 +102,9 @@ mx.example.net A 127.0.0.1
 `)
 	starttls, implicit := freePort(t), freePort(t)
 	s.addr = net.JoinHostPort("127.0.0.1", starttls)
-	s.door = door{host: "localhost", starttls: starttls, implicit: implicit, ca: makeCertificate(t, s.dir)}
-	text := fmt.Sprintf(configText, s.data, s.addr, net.JoinHostPort("127.0.0.1", implicit),
+	s.door = door{host: "localhost", starttls: starttls, implicit: implicit, starttls2: freePort(t), implicit2: freePort(t), ca: makeCertificate(t, s.dir)}
+	text := fmt.Sprintf(configText, s.data, o.top, s.addr, net.JoinHostPort("127.0.0.1", s.door.starttls2),
+		net.JoinHostPort("127.0.0.1", implicit), net.JoinHostPort("127.0.0.1", s.door.implicit2),
 		filepath.Join(s.dir, "admin.sock"), o.listen, s.dns.Addr, o.port, o.delivery)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

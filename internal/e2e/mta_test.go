@@ -3,6 +3,8 @@
 package e2e_test
 
 import (
+	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -11,20 +13,20 @@ import (
 
 // A Postfix with the relayhost recipe hands its mail to sesame, by STARTTLS and
 // by TLS from the first octet.
-func postfixClient(t *testing.T, d door, implicit bool) *mta.Postfix {
+func postfixClient(t *testing.T, d door, g gate) *mta.Postfix {
 	t.Helper()
 	main := recipe(t, "postfix.md", "/etc/postfix/main.cf", "")
 	passwd := recipe(t, "postfix.md", "/etc/postfix/sasl_passwd", "")
-	if implicit {
+	if g.implicit {
 		main += recipe(t, "postfix.md", "/etc/postfix/main.cf", "implicit")
 		passwd = strings.ReplaceAll(passwd, ":587", ":465")
 	}
 	d.host = "127.0.0.1" // Postfix asks DNS, not the hosts file, for localhost
-	main = strings.ReplaceAll(d.fill(main), "hash:/etc/postfix/", "hash:$config_directory/")
+	main = strings.ReplaceAll(d.fill(g.in(main)), "hash:/etc/postfix/", "hash:$config_directory/")
 	p, err := mta.StartPostfix(t.Context(), mta.PostfixOptions{
 		Hostname: "client.example.com",
 		Main:     main + "myorigin = example.com\n",
-		Files:    map[string]string{"sasl_passwd": d.fill(passwd)},
+		Files:    map[string]string{"sasl_passwd": d.fill(g.in(passwd))},
 		Postmap:  []string{"sasl_passwd"},
 	})
 	if err != nil {
@@ -34,10 +36,11 @@ func postfixClient(t *testing.T, d door, implicit bool) *mta.Postfix {
 	return p
 }
 
-func sendmailClient(t *testing.T, d door) *mta.Sendmail {
+// Sendmail cannot speak TLS from the first octet.
+func sendmailClient(t *testing.T, d door, g gate) *mta.Sendmail {
 	t.Helper()
 	d.host = "mail.example.com" // which mta.Sendmail takes for 127.0.0.1
-	s, err := mta.NewSendmail(t.Context(), d.fill(recipe(t, "sendmail.md", "/etc/mail/sendmail.mc", "")),
+	s, err := mta.NewSendmail(t.Context(), d.fill(g.in(recipe(t, "sendmail.md", "/etc/mail/sendmail.mc", ""))),
 		map[string]string{
 			"authinfo": d.fill(recipe(t, "sendmail.md", "/etc/mail/authinfo", "")),
 			"access":   d.fill(recipe(t, "sendmail.md", "/etc/mail/access", "")),
@@ -53,11 +56,15 @@ func sendmailClient(t *testing.T, d door) *mta.Sendmail {
 	return s
 }
 
-func eximClient(t *testing.T, d door) *mta.Exim {
+func eximClient(t *testing.T, d door, g gate) *mta.Exim {
 	t.Helper()
 	var sections []string
 	for _, name := range []string{"routers", "transports", "authenticators"} {
-		sections = append(sections, d.fill(recipe(t, "exim.md", "/etc/exim4/exim4.conf", name)))
+		text := recipe(t, "exim.md", "/etc/exim4/exim4.conf", name)
+		if g.implicit {
+			text = strings.ReplaceAll(text, "port = 587", "protocol = smtps\n  port = 465")
+		}
+		sections = append(sections, d.fill(g.in(text)))
 	}
 	e, err := mta.NewExim(sections...)
 	if err != nil {
@@ -69,4 +76,101 @@ func eximClient(t *testing.T, d door) *mta.Exim {
 		}
 	})
 	return e
+}
+
+func openSMTPDClient(t *testing.T, d door, g gate) *mta.OpenSMTPD {
+	t.Helper()
+	conf := recipe(t, "opensmtpd.md", "/etc/smtpd.conf", "")
+	if g.implicit {
+		conf = strings.ReplaceAll(conf, "smtp+tls://sesame@mail.example.com:587", "smtps://sesame@mail.example.com:465")
+	}
+	d.host = "mail.example.com" // which mta.OpenSMTPD takes for 127.0.0.1
+	o, err := mta.StartOpenSMTPD(t.Context(), d.fill(g.in(conf)),
+		map[string]string{"secrets": d.fill(recipe(t, "opensmtpd.md", "/etc/mail/secrets", ""))}, d.ca)
+	if err != nil {
+		missing(t, err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("end of the log of OpenSMTPD:\n%s", mta.Tail(o.LogFile(), 40))
+		}
+		o.Stop()
+	})
+	return o
+}
+
+// mailServers gives a function per mail server that starts it behind a gate,
+// sends a message through it and gives its subject.
+func mailServers(d door, g gate) map[string]func(t *testing.T) string {
+	subject := func(name string) string { return "Hello from " + name + " at " + g.port }
+	servers := map[string]func(t *testing.T) string{
+		"Postfix": func(t *testing.T) string {
+			err := postfixClient(t, d, g).Run(t.Context(), message(subject("Postfix")), "sendmail", "-f", "sender@example.com", recipient[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return subject("Postfix")
+		},
+		"Exim": func(t *testing.T) string {
+			if err := eximClient(t, d, g).Send(t.Context(), "sender@example.com", recipient, message(subject("Exim"))); err != nil {
+				t.Fatal(err)
+			}
+			return subject("Exim")
+		},
+		"OpenSMTPD": func(t *testing.T) string {
+			if err := openSMTPDClient(t, d, g).Send(t.Context(), "sender@example.com", recipient, message(subject("OpenSMTPD"))); err != nil {
+				t.Fatal(err)
+			}
+			return subject("OpenSMTPD")
+		},
+	}
+	if !g.implicit {
+		servers["Sendmail"] = func(t *testing.T) string {
+			if err := sendmailClient(t, d, g).Send(t.Context(), "sender@example.com", recipient, message(subject("Sendmail"))); err != nil {
+				t.Fatal(err)
+			}
+			return subject("Sendmail")
+		}
+	}
+	return servers
+}
+
+// Mail servers that use sesame as their smart host, through all four ports.
+func TestMailServers(t *testing.T) {
+	mx := receivingPostfix(t)
+	s := newSesame(t, settings{port: portOf(t, mx.Addr)})
+	a := newArrivals(t, mx, s.verify("example.com"))
+	for _, g := range gates {
+		for name, send := range mailServers(s.door, g) {
+			t.Run(name+" at "+g.port, func(t *testing.T) {
+				subject := send(t)
+				a.came(t, subject)
+			})
+		}
+	}
+	t.Run("Postfix with a bounce and a long list", func(t *testing.T) {
+		p := postfixClient(t, s.door, gates[0])
+
+		// A bounce of its own has the null reverse-path, which -f "" asks for.
+		bounce := []byte("From: MAILER-DAEMON@example.com\nTo: recipient@example.net\nSubject: A bounce of Postfix\n\nIt failed.\n")
+		if err := p.Run(t.Context(), bounce, "sendmail", "-f", "", recipient[0]); err != nil {
+			t.Fatal(err)
+		}
+		if got := arrival(t, mx, "A bounce of Postfix"); !bytes.Contains(got, []byte("Return-Path: <>")) {
+			t.Errorf("the reverse-path is not null in\n%s", got)
+		}
+
+		// More recipients than we take at once come in two transactions.
+		many := []string{"-f", "sender@example.com"}
+		for i := range 60 {
+			many = append(many, fmt.Sprintf("many%d@example.net", i))
+		}
+		if err := p.Run(t.Context(), message("Hello to sixty"), "sendmail", many...); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 60 {
+			to := fmt.Sprintf("\nDelivered-To: many%d@example.net\n", i)
+			arrivalOf(t, mx, "for"+to, func(b []byte) bool { return bytes.Contains(b, []byte(to)) })
+		}
+	})
 }

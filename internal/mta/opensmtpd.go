@@ -1,0 +1,172 @@
+package mta
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The users of OpenSMTPD's processes, both with a group of that name.
+const (
+	opensmtpdUser  = "opensmtpd"
+	opensmtpdQueue = "opensmtpq"
+)
+
+// OpenSMTPD is a running OpenSMTPD. Its folders are compiled into it, so it runs
+// in a mount namespace in which they are its own.
+type OpenSMTPD struct {
+	// Dir holds smtpd.conf, the spool and the log.
+	Dir string
+
+	root    string
+	process *Process
+}
+
+// privateMounts puts the folders of $0 where OpenSMTPD looks for its own, then
+// becomes the command that follows. /var/run is a link to /run.
+const privateMounts = `for d in /var/spool /var/lib /run /etc/hosts /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt; do
+	if [ -e "$0$d" ]; then mount --bind "$0$d" $d || exit; fi
+done
+exec "$@"`
+
+// StartOpenSMTPD starts one with the lines of a recipe for smtpd.conf, in which
+// mail.example.com is 127.0.0.1, and returns when it greets. Files are what the
+// recipe puts into /etc/mail; that path is written anew to lie in the private
+// folder. Ca is the file with the certificates that it trusts. Stop must be called.
+func StartOpenSMTPD(ctx context.Context, conf string, files map[string]string, ca string) (*OpenSMTPD, error) {
+	root, err := root("opensmtpd", "usr/sbin/smtpd")
+	if err != nil {
+		return nil, err
+	}
+	if out, err := runOnce(ctx, nil, nil, "unshare", "--mount", "true"); err != nil {
+		return nil, fmt.Errorf("%w: OpenSMTPD needs a namespace: %s", ErrMissing, out)
+	}
+	dir, err := privateDir("opensmtpd")
+	if err != nil {
+		return nil, err
+	}
+	o := &OpenSMTPD{Dir: dir, root: root}
+	if err := o.start(ctx, conf, files, ca); err != nil {
+		log := Tail(o.LogFile(), 20)
+		o.Stop()
+		return nil, fmt.Errorf("start OpenSMTPD: %w\n%s", err, log)
+	}
+	return o, nil
+}
+
+func (o *OpenSMTPD) start(ctx context.Context, conf string, files map[string]string, ca string) error {
+	port, err := FreePort()
+	if err != nil {
+		return err
+	}
+	if err := o.makeFiles(strings.ReplaceAll(conf, "port 25", "port "+strconv.Itoa(port)), files, ca); err != nil {
+		return err
+	}
+	log, err := os.Create(o.LogFile())
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	// -d keeps it in the foreground.
+	cmd := exec.Command("unshare", "--mount", "sh", "-c", privateMounts, o.Dir,
+		filepath.Join(o.root, "usr/sbin/smtpd"), "-d", "-f", filepath.Join(o.Dir, "smtpd.conf"))
+	cmd.Stdout, cmd.Stderr = log, log
+	if o.process, err = Start(cmd); err != nil {
+		return err
+	}
+	return WaitGreeting(ctx, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), o.process.Done)
+}
+
+func (o *OpenSMTPD) makeFiles(conf string, files map[string]string, ca string) error {
+	uid, gid, err := account(opensmtpdUser)
+	if err != nil {
+		return err
+	}
+	queueUID, queueGID, err := account(opensmtpdQueue)
+	if err != nil {
+		return err
+	}
+	for _, d := range []struct {
+		name     string
+		uid, gid int
+		mode     uint32
+	}{
+		{"var/spool/smtpd", 0, 0, 0o711},
+		{"var/spool/smtpd/offline", 0, queueGID, 0o770},
+		{"var/spool/smtpd/purge", queueUID, 0, 0o700},
+		{"var/lib/opensmtpd/empty", 0, 0, 0o755},
+		{"run", 0, 0, 0o755},
+		{"etc/ssl/certs", 0, 0, 0o755},
+	} {
+		path := filepath.Join(o.Dir, d.name)
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return err
+		}
+		if err := os.Chown(path, d.uid, d.gid); err != nil {
+			return err
+		}
+		if err := syscall.Chmod(path, d.mode); err != nil {
+			return err
+		}
+	}
+	trusted, err := os.ReadFile(ca)
+	if err != nil {
+		return err
+	}
+	all := map[string]string{
+		"smtpd.conf":                        strings.ReplaceAll(conf, "/etc/mail/", o.Dir+"/"),
+		"etc/hosts":                         "127.0.0.1 localhost client.example.com mail.example.com\n",
+		"etc/resolv.conf":                   "lookup file\n",
+		"etc/ssl/certs/ca-certificates.crt": string(trusted),
+	}
+	for name, text := range all {
+		if err := os.WriteFile(filepath.Join(o.Dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	for name, text := range files {
+		path := filepath.Join(o.Dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
+			return err
+		}
+		if err := os.Chown(path, uid, gid); err != nil {
+			return err
+		}
+	}
+	// Its one control program is sendmail when it is called so.
+	return os.Symlink(filepath.Join(o.root, "usr/sbin/smtpctl"), filepath.Join(o.Dir, "sendmail"))
+}
+
+// LogFile holds what it printed.
+func (o *OpenSMTPD) LogFile() string { return filepath.Join(o.Dir, "log") }
+
+// Send hands a message over as a local program would. It returns when the
+// message is in the queue.
+func (o *OpenSMTPD) Send(ctx context.Context, from string, to []string, content []byte) error {
+	gid, err := group(opensmtpdQueue) // its package would make the program set-gid
+	if err != nil {
+		return err
+	}
+	args := append([]string{"--mount", "--target", strconv.Itoa(o.process.PID()), "--setgid", strconv.Itoa(gid),
+		filepath.Join(o.Dir, "sendmail"), "-i", "-f", from}, to...)
+	if _, err := runOnce(ctx, nil, content, "nsenter", args...); err != nil {
+		return fmt.Errorf("%w\n%s", err, Tail(o.LogFile(), 20))
+	}
+	return nil
+}
+
+// Stop ends all its processes and removes its folder. It may be called twice.
+func (o *OpenSMTPD) Stop() {
+	if o.process != nil {
+		o.process.Stop(5 * time.Second)
+		o.process = nil
+	}
+	_ = os.RemoveAll(o.Dir) // left-overs of a test are no failure of it
+}
