@@ -39,6 +39,13 @@ type Recipient struct {
 	Addr   string
 	// Last is, for an expired recipient, the reply that kept it waiting.
 	Last mail.Reply
+	// Class is what a failure was about, in our finer words
+	// (dispatch/verdict): "no_mailbox", "greylisting".
+	Class string
+	// BounceType and BounceSubType are for a Bounce, DelayType is for a
+	// DeliveryDelay; all in the words of SES (spec section 6.2).
+	BounceType, BounceSubType string
+	DelayType                 string
 }
 
 // Event is one thing that happened to one message. It is immutable.

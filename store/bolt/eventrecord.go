@@ -25,6 +25,11 @@ type recipientRecord struct {
 	Host   string      `cbor:"5,keyasint,omitempty"`
 	Addr   string      `cbor:"6,keyasint,omitempty"`
 	Last   replyRecord `cbor:"7,keyasint,omitzero"`
+
+	Class         string `cbor:"8,keyasint,omitempty"`
+	BounceType    string `cbor:"9,keyasint,omitempty"`
+	BounceSubType string `cbor:"10,keyasint,omitempty"`
+	DelayType     string `cbor:"11,keyasint,omitempty"`
 }
 
 const eventHeadSize = 2 + mail.IDSize
@@ -55,6 +60,7 @@ func encodeEvents(events []event.Event) ([]encodedEvent, error) {
 			r.Recipients = append(r.Recipients, recipientRecord{
 				N: rcpt.N, To: rcpt.To.String(), Reply: fromReply(rcpt.Reply), Remote: rcpt.Remote,
 				Host: rcpt.Host, Addr: rcpt.Addr, Last: fromReply(rcpt.Last),
+				Class: rcpt.Class, BounceType: rcpt.BounceType, BounceSubType: rcpt.BounceSubType, DelayType: rcpt.DelayType,
 			})
 		}
 		body, err := cbor.Marshal(&r)
@@ -94,7 +100,8 @@ func decodeEvent(consumer string, v []byte) (event.Event, error) {
 	for _, rr := range r.Recipients {
 		rcpt := event.Recipient{
 			N: rr.N, Reply: rr.Reply.reply(), Remote: rr.Remote, Host: rr.Host, Addr: rr.Addr,
-			Last: rr.Last.reply(),
+			Last:  rr.Last.reply(),
+			Class: rr.Class, BounceType: rr.BounceType, BounceSubType: rr.BounceSubType, DelayType: rr.DelayType,
 		}
 		if err := rcpt.To.UnmarshalText([]byte(rr.To)); err != nil {
 			return event.Event{}, fmt.Errorf("event of %s: %w", id, errRecord)

@@ -252,6 +252,7 @@ func testOutbox(b *bench) {
 			Recipients: []event.Recipient{{
 				N: 1, To: to("u@example.org"), Remote: true, Host: "mx", Addr: "192.0.2.1:25",
 				Reply: mail.Reply{Code: 250, Text: "ok"}, Last: mail.Reply{Code: 450},
+				Class: "full", BounceType: "Transient", BounceSubType: "MailboxFull", DelayType: "General",
 			}},
 		}}}))
 	}
@@ -272,7 +273,9 @@ func testOutbox(b *bench) {
 			e := r.Event
 			if e.Message != id || e.Account != acct1 || !e.Time.Equal(base()) || len(e.Recipients) != 1 ||
 				e.Recipients[0].To != to("u@example.org") || e.Recipients[0].Reply.Code != 250 || e.Recipients[0].Last.Code != 450 ||
-				!e.Recipients[0].Remote || e.Recipients[0].Host != "mx" || e.Recipients[0].N != 1 {
+				!e.Recipients[0].Remote || e.Recipients[0].Host != "mx" || e.Recipients[0].N != 1 ||
+				e.Recipients[0].Class != "full" || e.Recipients[0].BounceType != "Transient" ||
+				e.Recipients[0].BounceSubType != "MailboxFull" || e.Recipients[0].DelayType != "General" {
 				b.Errorf("event %+v", e)
 			}
 		}
