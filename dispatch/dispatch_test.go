@@ -114,7 +114,7 @@ func (r *rig) begin() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := r.queue.Run(ctx); err != nil && !errors.Is(err, queue.ErrBroken) {
+		if err := r.queue.Run(ctx); err != nil {
 			r.t.Errorf("queue: %v", err)
 		}
 	})

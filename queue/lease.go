@@ -96,7 +96,7 @@ func (q *Queue) fill(ctx context.Context, l *line) {
 	q.mu.Unlock()
 	entries, err := q.spool.Page(ctx, l.Line, PageOptions{Limit: limit})
 	if err != nil && ctx.Err() == nil {
-		q.spoolError("page", err)
+		q.log.Error("spool failed", "text", "page", "err", err)
 	}
 	q.mu.Lock()
 	l.paging = false
@@ -127,7 +127,7 @@ func (q *Queue) check(ctx context.Context, lease *Lease, keep func(Entry) bool) 
 	m, entries, err := q.spool.Load(ctx, lease.Entries[0].ID, numbers(lease.Entries))
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		if ctx.Err() == nil {
-			q.spoolError("load", err)
+			q.log.Error("spool failed", "text", "load", "err", err)
 		}
 		q.putBack(lease)
 		return false
@@ -191,7 +191,7 @@ func (q *Queue) TakeExpired(ctx context.Context, siteName string, limit int) []*
 		entries, err := q.spool.Page(ctx, name, PageOptions{ExpiresBy: now, DueBy: now, Limit: limit + busy})
 		if err != nil {
 			if ctx.Err() == nil {
-				q.spoolError("page", err)
+				q.log.Error("spool failed", "text", "page", "err", err)
 			}
 			break
 		}

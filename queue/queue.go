@@ -54,7 +54,6 @@ type Queue struct {
 	// expire is the time of this run before which nothing is given up.
 	expire time.Time
 	kick   chan struct{} // an earlier timer than the one Run waits for
-	broken chan struct{} // closed by the first ErrBroken
 
 	mu      sync.Mutex
 	lines   map[Line]*line
@@ -66,7 +65,6 @@ type Queue struct {
 	timers    timers
 	recent    *list.List // of *line with units, most recently used in front
 	loaded    int        // entries in units of all lines
-	failed    bool       // broken is closed
 }
 
 // Times of the schedule.
@@ -95,7 +93,6 @@ func New(o Options) *Queue {
 		unrouted:   o.Unrouted,
 		clock:      steady.Start(),
 		kick:       make(chan struct{}, 1),
-		broken:     make(chan struct{}),
 		lines:      make(map[Line]*line),
 		domains:    make(map[string]*domain),
 		sites:      make(map[string]*site),
@@ -158,7 +155,8 @@ func (q *Queue) Expired(e Entry) bool {
 func (q *Queue) Depth() Depth { return q.spool.Depth() }
 
 // Run reads which lines the spool has, then tells of every entry that falls due
-// until ctx ends. It returns an error only when the spool cannot be used.
+// until ctx ends. It returns an error only when the lines cannot be read; of a
+// spool that breaks down later its owner knows, and ends ctx.
 func (q *Queue) Run(ctx context.Context) error {
 	if err := q.readLines(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -172,8 +170,6 @@ func (q *Queue) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-q.broken:
-			return ErrBroken
 		case <-q.kick:
 		case <-timer.C:
 		}
@@ -301,19 +297,4 @@ func (q *Queue) Assign(name, siteName string) {
 	}
 	q.mu.Unlock()
 	q.tell(&n)
-}
-
-// spoolError logs an error of the spool and ends Run when it is broken. Called
-// without the lock.
-func (q *Queue) spoolError(doing string, err error) {
-	q.log.Error("spool failed", "text", doing, "err", err)
-	if !errors.Is(err, ErrBroken) {
-		return
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.failed {
-		q.failed = true
-		close(q.broken)
-	}
 }

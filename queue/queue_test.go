@@ -69,7 +69,7 @@ func newRig(t *testing.T, spool *queuetest.Spool, change ...func(*queue.Options)
 	go func() { done <- r.Run(ctx) }()
 	r.stop = sync.OnceFunc(func() {
 		cancel()
-		if err := <-done; err != nil && !errors.Is(err, queue.ErrBroken) {
+		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
 		}
 	})
