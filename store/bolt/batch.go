@@ -7,6 +7,7 @@ import (
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/sesame-mta/sesame/internal/atomicfile"
 	"github.com/sesame-mta/sesame/mail"
@@ -21,6 +22,7 @@ type batch struct {
 	// The buckets by their names.
 	messages, entries, due, outbox, pins, dedupe, expiry, usage, meta *bbolt.Bucket
 
+	inside  bool // the file may not grow
 	err     error
 	depth   queue.Depth // the change
 	charges []charged
@@ -142,8 +144,16 @@ func (b *batch) sync() error {
 		_ = b.tx.Rollback() // the first error is the one to tell
 		return fmt.Errorf("commit: %w", err)
 	}
+	if b.inside {
+		// bbolt adds a step to what it compares; only the one writer reads both.
+		b.s.db.MaxSize, b.s.db.AllocSize = int(b.tx.Size()), 0
+		defer func() { b.s.db.MaxSize, b.s.db.AllocSize = 0, growStep }()
+	}
 	err := b.tx.Commit()
-	if noRoom(err) {
+	switch {
+	case errors.Is(err, berrors.ErrMaxSizeReached):
+		return fmt.Errorf("%w: free pages lie apart", queue.ErrFull)
+	case noRoom(err):
 		return asFull(err)
 	}
 	if err != nil {
@@ -177,20 +187,29 @@ func (s *Spool) process(units []*unit) {
 		answer(units, err)
 		return
 	}
+	inside := false
 	if len(units) > 0 {
-		if units = s.refuseFull(units); len(units) == 0 {
+		if units, inside = s.refuseFull(units); len(units) == 0 {
 			return
 		}
 	}
-	told, err := s.try(units)
+	told, err := s.try(units, inside)
+	// Without room appends are refused, and the others, which make room, go on:
+	// the file may grow for them, and they get the reserve.
+	if inside && errors.Is(err, queue.ErrFull) {
+		s.room.scatter()
+		if units = answerAppends(units, err); len(units) == 0 {
+			return
+		}
+		told, err = s.try(units, false)
+	}
 	if errors.Is(err, queue.ErrFull) {
-		// Appends are refused and the others, which make room, get the reserve.
 		s.room.release()
 		s.log.Warn("disk is full")
 		units = answerAppends(units, err)
 		told, err = nil, nil
 		if len(units) > 0 {
-			told, err = s.try(units)
+			told, err = s.try(units, false)
 		}
 	}
 	if err != nil && !errors.Is(err, queue.ErrFull) {
@@ -228,8 +247,9 @@ func (s *Spool) prepare(units []*unit) error {
 	return nil
 }
 
-// refuseFull answers the appends of a batch for which there is no room.
-func (s *Spool) refuseFull(units []*unit) []*unit {
+// refuseFull answers the appends of a batch for which there is no room. For the
+// rest inside says whether they must do with the pages that the file has.
+func (s *Spool) refuseFull(units []*unit) (rest []*unit, inside bool) {
 	size := 0
 	for _, u := range units {
 		if _, ok := u.op.(*appendOp); ok {
@@ -237,22 +257,24 @@ func (s *Spool) refuseFull(units []*unit) []*unit {
 		}
 	}
 	if size == 0 {
-		return units
+		return units, false
 	}
-	if err := s.room.forRecord(int64(size)); err != nil {
-		return answerAppends(units, err)
+	inside, err := s.room.forRecord(int64(size))
+	if err != nil {
+		return answerAppends(units, err), false
 	}
-	return units
+	return units, inside
 }
 
 // try runs the units in one transaction. After an error none of them counts.
-func (s *Spool) try(units []*unit) (told map[string]bool, err error) {
+func (s *Spool) try(units []*unit, inside bool) (told map[string]bool, err error) {
 	defer faultsPanic()()
 	defer guard(&err, func(cause error) error { return cause })
 	b, err := s.begin()
 	if err != nil {
 		return nil, err
 	}
+	b.inside = inside
 	for _, u := range units {
 		u.err = u.op.apply(b)
 		if b.err != nil {

@@ -91,7 +91,7 @@ func (b *Books) view(ctx context.Context, f func(tx *bbolt.Tx) error) (err error
 		return err
 	}
 	defer faultsPanic()()
-	defer guard(&err, func(cause error) error { return damaged(b.path, cause) })
+	defer guard(&err, func(cause error) error { return unusable(b.path, cause) })
 	return b.db.View(f)
 }
 

@@ -9,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 
 	bbolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/sys/unix"
 
 	"github.com/sesame-mta/sesame/internal/atomicfile"
+	"github.com/sesame-mta/sesame/queue"
 )
 
 const (
@@ -68,7 +70,7 @@ func openFile(dir string, lay layout, readOnly bool) (*bbolt.DB, error) {
 	}
 	if err := checkFormat(db, lay); err != nil {
 		_ = db.Close() // nothing was written
-		return nil, damaged(path, err)
+		return nil, unusable(path, err)
 	}
 	return db, nil
 }
@@ -109,20 +111,45 @@ func openBolt(f *os.File, readOnly bool) (db *bbolt.DB, err error) {
 	}
 	path := f.Name()
 	defer faultsPanic()()
-	defer guard(&err, func(cause error) error { return errors.Join(damaged(path, cause), f.Close()) })
+	defer guard(&err, func(cause error) error { return errors.Join(unusable(path, cause), f.Close()) })
 	db, err = bbolt.Open(path, 0o600, o)
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, inUse(path)
 	case err != nil:
-		return nil, damaged(path, err)
+		return nil, unusable(path, err)
 	}
 	db.AllocSize = growStep
 	return db, nil
 }
 
-func damaged(path string, err error) error {
+// unusable says in one line why a file cannot be used and what to do. What the
+// disk refuses is no damage: nobody should move mail away for it.
+func unusable(path string, err error) error {
+	if errors.Is(asFull(err), queue.ErrFull) {
+		return fmt.Errorf("%s: no room on disk (%w): make room, then start again", path, err)
+	}
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		// A page of a mapped file that cannot be read is a fault, not an error.
+		if cause := readable(path); cause != nil {
+			err = cause
+		}
+	}
+	if errors.As(err, &errno) {
+		return fmt.Errorf("%s cannot be read or written (%w): look at the disk", path, err)
+	}
 	return fmt.Errorf("%s is damaged or not ours (%w): restore it from a backup, or move it away to start empty", path, err)
+}
+
+// readable gives the error of a file that the disk does not give in full.
+func readable(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, f)
+	return errors.Join(err, f.Close())
 }
 
 // createFile makes a file complete under another name first, so that a crash on
@@ -192,17 +219,17 @@ func checkFormat(db *bbolt.DB, lay layout) (err error) {
 func examine(f *os.File) error {
 	head, err := readHead(f)
 	if err != nil {
-		return damaged(f.Name(), err)
+		return unusable(f.Name(), err)
 	}
 	if head.freelist != noFreelist {
 		return nil
 	}
 	// Pages are read at random below, once here in order.
 	if _, err := io.Copy(io.Discard, io.NewSectionReader(f, 0, head.pages*head.pageSize)); err != nil {
-		return damaged(f.Name(), err)
+		return unusable(f.Name(), err)
 	}
 	if err := walk(f); err != nil {
-		return damaged(f.Name(), err)
+		return unusable(f.Name(), err)
 	}
 	return nil
 }

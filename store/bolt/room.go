@@ -29,6 +29,9 @@ type room struct {
 	mu   sync.Mutex
 	f    *os.File
 	held int64 // octets of the reserve that are allocated
+	// scattered: the free pages of the database lie apart, so that what needs
+	// some in one piece finds none. They count as no room until the next restore.
+	scattered bool
 }
 
 func openRoom(dir string, reserve int64, db *bbolt.DB) (*room, error) {
@@ -62,16 +65,37 @@ func (r *room) forFile(size int64) error {
 }
 
 // forRecord reports ErrFull when records of size octets have no room. They may
-// lie on pages that deleted records left in the database, which never shrinks.
-func (r *room) forRecord(size int64) error {
-	if r.forFile(size) != nil && r.pages() < 2*size+margin {
-		return queue.ErrFull
+// lie on pages that deleted records left in the database, which never shrinks;
+// inside says that they must, and that the file may not grow for them.
+func (r *room) forRecord(size int64) (inside bool, err error) {
+	if r.forFile(size) == nil {
+		return false, nil
 	}
-	return nil
+	if r.reusable() < 2*size {
+		return true, queue.ErrFull
+	}
+	return true, nil
 }
 
 func (r *room) pages() int64 {
 	return int64(r.db.Stats().FreePageN) * pageSize
+}
+
+// reusable gives the octets inside the database that an Append may use.
+func (r *room) reusable() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.scattered {
+		return 0
+	}
+	return max(r.pages()-margin, 0)
+}
+
+// scatter takes note that records found no room on the free pages.
+func (r *room) scatter() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.scattered = true
 }
 
 // free gives the octets that an Append may still use.
@@ -79,8 +103,7 @@ func (r *room) free() int64 {
 	r.mu.Lock()
 	missing := r.want - r.held
 	r.mu.Unlock()
-	free := max(r.disk()-missing-margin, 0) + max(r.pages()-margin, 0)
-	return free
+	return max(r.disk()-missing-margin, 0) + r.reusable()
 }
 
 // release gives the reserve up; false when there was none left.
@@ -97,23 +120,25 @@ func (r *room) release() bool {
 	return true
 }
 
-// restore makes the reserve whole when there is room for it.
+// restore makes the reserve whole, or as large as there is room for.
 func (r *room) restore() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.scattered = false
 	if r.f == nil || r.held == r.want {
 		return
 	}
 	var st unix.Stat_t
-	if unix.Fstat(int(r.f.Fd()), &st) != nil || r.disk() < r.want-st.Blocks*512+margin {
+	if unix.Fstat(int(r.f.Fd()), &st) != nil {
 		return
 	}
 	// What is allocated already stays, so only what is missing needs room.
-	if allocate(r.f, r.want) != nil || r.f.Truncate(r.want) != nil {
-		_ = r.f.Truncate(0) // tried again later
-		return
+	have := min(st.Blocks*512, r.want)
+	size := min(have+max(r.disk()-margin, 0), r.want)
+	if size > have && (allocate(r.f, size) != nil || r.f.Truncate(size) != nil) {
+		size = have // tried again later
 	}
-	r.held = r.want
+	r.held = size
 }
 
 func (r *room) close() error {

@@ -104,12 +104,13 @@ func (s *Spool) start() error {
 		return err
 	}
 	s.room = r
-	if err := s.fail.Hit("open.epoch"); err != nil {
-		return err
+	err = s.load()
+	if errors.Is(asFull(err), queue.ErrFull) && r.release() {
+		err = s.load() // a full spool must start, to become empty
 	}
-	if err := s.load(); err != nil {
+	if err != nil {
 		_ = r.close() // the first error is the one to tell
-		return damaged(filepath.Join(s.opts.Dir, spoolLayout.name), err)
+		return unusable(filepath.Join(s.opts.Dir, spoolLayout.name), err)
 	}
 	if err := s.sweep(); err != nil {
 		_ = r.close() // the first error is the one to tell
@@ -130,16 +131,22 @@ func (s *Spool) load() (err error) {
 	defer guard(&err, func(cause error) error { return cause })
 	return s.db.Update(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket([]byte(bucketMeta))
+		s.epoch = 1
 		if v := meta.Get(keyEpoch); len(v) == 4 {
-			s.epoch = binary.BigEndian.Uint32(v)
+			s.epoch += binary.BigEndian.Uint32(v)
+		} else if v != nil {
+			return errors.New("bad epoch")
 		}
-		if s.epoch++; s.epoch >= 1<<20 {
+		if s.epoch >= 1<<20 {
 			return errors.New("epoch used up")
 		}
 		if v := meta.Get(keyState); len(v) == stateSize {
 			s.depth, s.lastSeen = splitState(v)
 		}
 		if err := s.ledger.load(tx.Bucket([]byte(bucketUsage))); err != nil {
+			return err
+		}
+		if err := s.fail.Hit("open.epoch"); err != nil {
 			return err
 		}
 		return meta.Put(keyEpoch, binary.BigEndian.AppendUint32(nil, s.epoch))
@@ -285,7 +292,8 @@ func (s *Spool) Room(size int64) error {
 	if size > int64(s.opts.MaxSmall) {
 		return s.room.forFile(size)
 	}
-	return s.room.forRecord(size)
+	_, err := s.room.forRecord(size)
+	return err
 }
 
 // Close finishes what is under way and closes the files. Calls after it, and
