@@ -203,13 +203,31 @@ func TestClientsInTheStrictProfile(t *testing.T) {
 	for name, send := range mailServers(s.door, gates[0]) {
 		t.Run(name, func(t *testing.T) { strict(t, send(t)) })
 	}
-	t.Run("Postfix bounces", func(t *testing.T) {
+	t.Run("Postfix and configuration sets", func(t *testing.T) {
+		s.run(nil, "configset", "create", "newsletter", "--account", "default", "--json")
 		p := postfixClient(t, s.door, gates[0])
-		bounce := message("A bounce of Postfix")
-		if err := p.Run(t.Context(), bounce, "sendmail", "-f", "", recipient[0]); err != nil {
-			t.Fatal(err)
+		for _, set := range []string{"newsletter", "unknown"} {
+			content := append([]byte("X-SES-CONFIGURATION-SET: "+set+"\n"), message("Under the set "+set)...)
+			if err := p.Run(t.Context(), content, "sendmail", "-f", "sender@example.com", recipient[0]); err != nil {
+				t.Fatal(err)
+			}
 		}
-		logged(t, p, "said: 501 Invalid MAIL FROM address provided")
+		if got := a.signed(t, "Under the set newsletter"); bytes.Contains(got, []byte("X-SES-CONFIGURATION-SET")) {
+			t.Errorf("the field left the house in\n%s", got)
+		}
+		logged(t, p, "said: 554 Configuration Set does not exist: Configuration set <unknown> does not exist.")
+	})
+	t.Run("Postfix and what SES refuses", func(t *testing.T) {
+		p := postfixClient(t, s.door, gates[0])
+		for from, want := range map[string]string{
+			"":                   "said: 501 Invalid MAIL FROM address provided",
+			"sender@example.net": "said: 554 Message rejected: Email address is not verified. The following identities failed the check in region LOCAL-1: sender@example.net",
+		} {
+			if err := p.Run(t.Context(), message("Refused"), "sendmail", "-f", from, recipient[0]); err != nil {
+				t.Fatal(err)
+			}
+			logged(t, p, want)
+		}
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -56,8 +57,8 @@ data_dir = %q
 %s
 
 [listen]
-starttls         = [%q, %q]
-implicit_tls     = [%q, %q]
+starttls         = ["%s"]
+implicit_tls     = ["%s"]
 admin            = %q
 metrics          = ""
 %s
@@ -79,6 +80,7 @@ retry          = ["1s", "2s"]
 // settings change what newSesame makes.
 type settings struct {
 	data     string // another folder for the data
+	host     string // listen here at the five ports of SES, which needs root
 	top      string // more lines before the first table
 	port     string // where the hosts of all domains listen
 	listen   string // more lines for [listen]
@@ -100,11 +102,21 @@ example.com    MX 10 mx.example.net
 example.net    MX 10 mx.example.net
 mx.example.net A 127.0.0.1
 `)
-	starttls, implicit := freePort(t), freePort(t)
-	s.addr = net.JoinHostPort("127.0.0.1", starttls)
-	s.door = door{host: "localhost", starttls: starttls, implicit: implicit, starttls2: freePort(t), implicit2: freePort(t), ca: makeCertificate(t, s.dir)}
-	text := fmt.Sprintf(configText, s.data, o.top, s.addr, net.JoinHostPort("127.0.0.1", s.door.starttls2),
-		net.JoinHostPort("127.0.0.1", implicit), net.JoinHostPort("127.0.0.1", s.door.implicit2),
+	host, ports := "127.0.0.1", []string{freePort(t), freePort(t), freePort(t), freePort(t)}
+	if o.host != "" {
+		host, ports = o.host, []string{"587", "2587", "465", "2465", "25"}
+	}
+	var addrs []string
+	for _, port := range ports {
+		addrs = append(addrs, net.JoinHostPort(host, port))
+	}
+	s.addr = addrs[0]
+	s.door = door{host: "localhost", starttls: ports[0], starttls2: ports[1], implicit: ports[2], implicit2: ports[3], ca: makeCertificate(t, s.dir)}
+	if o.host != "" {
+		s.door.host = host
+	}
+	starttls, implicit := slices.Concat(addrs[:2], addrs[4:]), addrs[2:4]
+	text := fmt.Sprintf(configText, s.data, o.top, strings.Join(starttls, `", "`), strings.Join(implicit, `", "`),
 		filepath.Join(s.dir, "admin.sock"), o.listen, s.dns.Addr, o.port, o.delivery)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
