@@ -139,7 +139,7 @@ func (d *Daemon) buildQueue(context.Context) error {
 }
 
 // interest names the destinations that ask for an event: bounce mail only, yet.
-func interest(t event.Type, _ string) []string {
+func interest(t event.Type, _ *queue.Message) []string {
 	if forward.Interest(t) {
 		return []string{forward.Consumer}
 	}

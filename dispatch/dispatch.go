@@ -58,9 +58,9 @@ type Options struct {
 	Retry []time.Duration
 	// Concurrency is the most attempts at a time, 500 unless given.
 	Concurrency int
-	// Interest names the consumers that want an event of this type; nil is
-	// none ever.
-	Interest func(t event.Type, account string) []string
+	// Interest names the consumers that want an event of this type about a
+	// message; nil is none ever.
+	Interest func(t event.Type, m *queue.Message) []string
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer
 }

@@ -91,7 +91,7 @@ func newRig(t testing.TB) *rig {
 		return &route.Route{Domain: domain, Site: "mx." + domain, Expires: time.Now().Add(time.Hour)}, nil
 	}
 	r.sign = func([]string, []byte, []byte) ([]byte, error) { return nil, nil }
-	r.options.Interest = func(event.Type, string) []string { return []string{"test"} }
+	r.options.Interest = func(event.Type, *queue.Message) []string { return []string{"test"} }
 	return r
 }
 

@@ -136,8 +136,8 @@ func (d *Dispatcher) reject(ctx context.Context, lease *queue.Lease, f *finding)
 	}
 	var events []event.Event
 	if d.o.Interest != nil && f.told.CompareAndSwap(false, true) {
-		if consumers := d.o.Interest(event.Reject, m.Account); len(consumers) > 0 {
-			ev := event.Event{Type: event.Reject, Message: m.ID, Account: m.Account, Time: now, Consumers: consumers}
+		if consumers := d.o.Interest(event.Reject, m); len(consumers) > 0 {
+			ev := event.Event{Type: event.Reject, Message: m.ID, Account: m.Account, Time: now, Mail: m.Mail, Consumers: consumers}
 			for i, to := range m.To {
 				ev.Recipients = append(ev.Recipients, event.Recipient{N: i, To: to, Reply: badContent()})
 			}

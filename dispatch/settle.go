@@ -156,9 +156,17 @@ func (d *Dispatcher) events(m *queue.Message, verdicts []verdict, now time.Time)
 		if len(rs) == 0 {
 			continue
 		}
-		if consumers := d.o.Interest(t, m.Account); len(consumers) > 0 {
+		consumers := d.o.Interest(t, m)
+		if len(consumers) == 0 {
+			continue
+		}
+		parts := [][]event.Recipient{rs}
+		if len(m.Mail) > 0 {
+			parts = event.Split(t, rs) // a published event says one thing of all its recipients
+		}
+		for _, rs := range parts {
 			events = append(events, event.Event{
-				Type: t, Message: m.ID, Account: m.Account, Time: now, Recipients: rs, Consumers: consumers,
+				Type: t, Message: m.ID, Account: m.Account, Time: now, Recipients: rs, Mail: m.Mail, Consumers: consumers,
 			})
 		}
 	}
@@ -180,6 +188,10 @@ func (v *verdict) recipient(m *queue.Message) event.Recipient {
 	r := event.Recipient{
 		N: v.entry.N, To: v.entry.To,
 		Reply: v.outcome.Reply, Remote: v.outcome.Remote, Host: v.outcome.Host, Addr: v.outcome.Addr,
+		TLS: v.outcome.TLS,
+	}
+	if v.settled.Result == mail.Deferred {
+		r.Expires = v.entry.Expires
 	}
 	if v.expired {
 		r.Last = r.Reply

@@ -37,6 +37,7 @@ type Recipient struct {
 	Remote bool   // the reply is Host's, not ours
 	Host   string // MX host name
 	Addr   string
+	TLS    string // the version spoken with Host; empty in clear text
 	// Last is, for an expired recipient, the reply that kept it waiting.
 	Last mail.Reply
 	// Class is what a failure was about, in our finer words
@@ -46,6 +47,8 @@ type Recipient struct {
 	// DeliveryDelay; all in the words of SES (spec section 6.2).
 	BounceType, BounceSubType string
 	DelayType                 string
+	// Expires is, for a delayed recipient, when it will be given up.
+	Expires time.Time
 }
 
 // Event is one thing that happened to one message. It is immutable.
@@ -55,6 +58,10 @@ type Event struct {
 	Account    string // 12 digits
 	Time       time.Time
 	Recipients []Recipient
+	// Mail is the mail object of SES (spec section 8.2) as JSON, made once, when the
+	// message was accepted: content may be gone when the event is told. It is empty
+	// for mail that no destination was interested in.
+	Mail []byte
 	// Consumers are the destinations that asked for it; the engine keeps one
 	// copy for each. An event without consumers is not kept.
 	Consumers []string
@@ -68,8 +75,8 @@ type Record struct {
 
 // Outbox is where events wait until their consumer has acknowledged them. An
 // engine of store implements it; Append and Commit fill it in the same
-// transaction that changes the queue. While a Bounce waits there, the content of
-// its message is kept.
+// transaction that changes the queue. While a Bounce waits there for a consumer
+// that is no destination (IsDestination), the content of its message is kept.
 type Outbox interface {
 	// Read gives up to limit records with a number above after, in order.
 	Read(ctx context.Context, consumer string, after uint64, limit int) ([]Record, error)

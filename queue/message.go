@@ -34,6 +34,9 @@ type Message struct {
 	// Tags its message tags (spec section 3.1); both are for events.
 	ConfigSet string
 	Tags      []Tag
+	// Mail is the mail object for its events (event.Event); empty when no
+	// destination was interested at acceptance.
+	Mail []byte
 	// MessageID is the Message-ID field as it leaves, for the log and the trace.
 	MessageID string
 	// Notice: a DSN of ours. It is never answered with another.

@@ -57,8 +57,13 @@ type Options struct {
 	// of the service domain, which signs everything beside it; nil is none.
 	Keys        func(account, domain string) []string
 	ServiceKeys func() []string
-	// Interest names the consumers that want an event; nil is none.
-	Interest func(t event.Type, account string) []string
+	// Interest names the consumers that want an event about a message; nil is none.
+	Interest func(t event.Type, m *queue.Message) []string
+	// Published reports whether any event of a message will be told to a
+	// destination, which needs its mail object; nil is never.
+	Published func(m *queue.Message) bool
+	// IdentityName gives the identity that covers an address, for events; nil: none.
+	IdentityName func(account string, from mail.Address) string
 	// Now is the time of acceptance; nil is time.Now.
 	Now func() time.Time
 	// MessageBytes bounds the content in octets, MaxAge the time in the queue.
@@ -165,7 +170,13 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 		Size: draft.Size(), HeaderSize: int64(len(header)), Edit: edit, EightBit: facts.EightBit,
 		MessageID: messageID, Keys: d.keys(r.Principal.Account, section, now), Tags: labels,
 	}
-	first, err := d.append(ctx, c, m, draft)
+	maxAge := d.under(&m, c.Set)
+	if d.o.Published != nil && d.o.Published(&m) {
+		if m.Mail, err = d.mailObject(r, &m, section, len(header)); err != nil {
+			return mail.ID{}, d.note(log, "event", err)
+		}
+	}
+	first, err := d.append(ctx, c, m, maxAge, draft)
 	if err != nil {
 		return mail.ID{}, d.note(log, "storage", storageReply(err))
 	}
@@ -176,16 +187,15 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 }
 
 // append makes the one Append of a message.
-func (d *Desk) append(ctx context.Context, c *admission.Candidate, m queue.Message, draft queue.Draft) (mail.ID, error) {
-	maxAge := d.under(&m, c.Set)
+func (d *Desk) append(ctx context.Context, c *admission.Candidate, m queue.Message, maxAge time.Duration, draft queue.Draft) (mail.ID, error) {
 	s := queue.Submission{
 		Message: m, Content: draft, Due: m.Accepted.Add(c.Wait), MaxAge: maxAge,
 		Charge: queue.Charge{Account: m.Account, Recipients: d.charged(m.To), Limit: c.Account.MaxDay},
 	}
 	if d.o.Interest != nil {
-		if names := d.o.Interest(event.Send, m.Account); len(names) > 0 {
+		if names := d.o.Interest(event.Send, &m); len(names) > 0 {
 			s.Events = []event.Event{{Type: event.Send, Message: m.ID, Account: m.Account,
-				Time: m.Accepted, Recipients: recipients(m.To), Consumers: names}}
+				Time: m.Accepted, Recipients: recipients(m.To), Mail: m.Mail, Consumers: names}}
 		}
 	}
 	return d.o.Queue.Append(ctx, s)

@@ -15,6 +15,7 @@ type eventRecord struct {
 	Account    string            `cbor:"1,keyasint"`
 	Time       int64             `cbor:"2,keyasint"`
 	Recipients []recipientRecord `cbor:"3,keyasint,omitempty"`
+	Mail       []byte            `cbor:"4,keyasint,omitempty"`
 }
 
 type recipientRecord struct {
@@ -30,6 +31,8 @@ type recipientRecord struct {
 	BounceType    string `cbor:"9,keyasint,omitempty"`
 	BounceSubType string `cbor:"10,keyasint,omitempty"`
 	DelayType     string `cbor:"11,keyasint,omitempty"`
+	TLS           string `cbor:"12,keyasint,omitempty"`
+	Expires       int64  `cbor:"13,keyasint,omitempty"`
 }
 
 const eventHeadSize = 2 + mail.IDSize
@@ -55,13 +58,17 @@ func encodeEvents(events []event.Event) ([]encodedEvent, error) {
 				return nil, fmt.Errorf("event consumer %q: bad name", c)
 			}
 		}
-		r := eventRecord{Account: e.Account, Time: millis(e.Time)}
+		r := eventRecord{Account: e.Account, Time: millis(e.Time), Mail: e.Mail}
 		for _, rcpt := range e.Recipients {
 			r.Recipients = append(r.Recipients, recipientRecord{
 				N: rcpt.N, To: rcpt.To.String(), Reply: fromReply(rcpt.Reply), Remote: rcpt.Remote,
 				Host: rcpt.Host, Addr: rcpt.Addr, Last: fromReply(rcpt.Last),
 				Class: rcpt.Class, BounceType: rcpt.BounceType, BounceSubType: rcpt.BounceSubType, DelayType: rcpt.DelayType,
+				TLS: rcpt.TLS,
 			})
+			if !rcpt.Expires.IsZero() {
+				r.Recipients[len(r.Recipients)-1].Expires = millis(rcpt.Expires)
+			}
 		}
 		body, err := cbor.Marshal(&r)
 		if err != nil {
@@ -95,13 +102,17 @@ func decodeEvent(consumer string, v []byte) (event.Event, error) {
 	}
 	e := event.Event{
 		Type: kind, Message: id, Account: r.Account, Time: fromMillis(r.Time),
-		Consumers: []string{consumer},
+		Mail: r.Mail, Consumers: []string{consumer},
 	}
 	for _, rr := range r.Recipients {
 		rcpt := event.Recipient{
 			N: rr.N, Reply: rr.Reply.reply(), Remote: rr.Remote, Host: rr.Host, Addr: rr.Addr,
 			Last:  rr.Last.reply(),
 			Class: rr.Class, BounceType: rr.BounceType, BounceSubType: rr.BounceSubType, DelayType: rr.DelayType,
+			TLS: rr.TLS,
+		}
+		if rr.Expires != 0 {
+			rcpt.Expires = fromMillis(rr.Expires)
 		}
 		if err := rcpt.To.UnmarshalText([]byte(rr.To)); err != nil {
 			return event.Event{}, fmt.Errorf("event of %s: %w", id, errRecord)

@@ -41,6 +41,7 @@ type messageRecord struct {
 	Pool        string   `cbor:"16,keyasint,omitempty"`
 	ConfigSet   string   `cbor:"17,keyasint,omitempty"`
 	Tags        []string `cbor:"18,keyasint,omitempty"` // name, value, ...
+	Mail        []byte   `cbor:"19,keyasint,omitempty"`
 }
 
 // encodeMessage gives version, length of the CBOR, the CBOR, and small content.
@@ -50,7 +51,7 @@ func encodeMessage(m *queue.Message, file string, size int64, small []byte) ([]b
 		Accepted: millis(m.Accepted), Size: m.Size, HeaderSize: m.HeaderSize,
 		Prefix: m.Edit.Prefix, EightBit: m.EightBit, Keys: m.Keys, RequireTLS: m.RequireTLS,
 		MessageID: m.MessageID, Notice: m.Notice, ContentSize: size, ContentFile: file,
-		Pool: m.Pool, ConfigSet: m.ConfigSet,
+		Pool: m.Pool, ConfigSet: m.ConfigSet, Mail: m.Mail,
 	}
 	for _, t := range m.Tags {
 		r.Tags = append(r.Tags, t.Name, t.Value)
@@ -102,7 +103,7 @@ func decodeMessage(id mail.ID, v []byte) (*queue.Message, error) {
 		Accepted: fromMillis(r.Accepted), Size: r.Size, HeaderSize: r.HeaderSize,
 		Edit: message.Edit{Prefix: r.Prefix}, EightBit: r.EightBit, Keys: r.Keys,
 		RequireTLS: r.RequireTLS, MessageID: r.MessageID, Notice: r.Notice,
-		Pool: r.Pool, ConfigSet: r.ConfigSet,
+		Pool: r.Pool, ConfigSet: r.ConfigSet, Mail: r.Mail,
 	}
 	err = m.From.UnmarshalText([]byte(r.From))
 	for i := 0; i < len(r.To) && err == nil; i++ {

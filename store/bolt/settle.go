@@ -140,7 +140,7 @@ func (b *batch) replaceEntry(was, now *queue.Entry) {
 }
 
 // addEvents gives every consumer its copy. A Bounce pins its message, unless
-// that has gone already.
+// that has gone already, or the consumer has in the event all that it needs.
 func (b *batch) addEvents(events []encodedEvent) {
 	for _, e := range events {
 		for _, consumer := range e.consumers {
@@ -158,7 +158,7 @@ func (b *batch) addEvents(events []encodedEvent) {
 				return
 			}
 			b.put(box, seqKey(seq), e.value)
-			if e.kind == event.Bounce && b.messages.Get(e.message[:]) != nil {
+			if e.kind == event.Bounce && !event.IsDestination(consumer) && b.messages.Get(e.message[:]) != nil {
 				b.put(b.pins, pinKey(e.message, consumer, seq), []byte{})
 			}
 			if b.told == nil {

@@ -249,7 +249,9 @@ func testOutbox(b *bench) {
 		b.Helper()
 		b.ok(b.Commit(ctx, queue.Settlement{ID: id, Events: []event.Event{{
 			Type: t, Message: id, Account: acct1, Time: base(), Consumers: consumers,
+			Mail: []byte(`{"messageId":"m"}`),
 			Recipients: []event.Recipient{{
+				TLS: "TLSv1.3", Expires: base().Add(time.Hour),
 				N: 1, To: to("u@example.org"), Remote: true, Host: "mx", Addr: "192.0.2.1:25",
 				Reply: mail.Reply{Code: 250, Text: "ok"}, Last: mail.Reply{Code: 450},
 				Class: "full", BounceType: "Transient", BounceSubType: "MailboxFull", DelayType: "General",
@@ -275,7 +277,9 @@ func testOutbox(b *bench) {
 				e.Recipients[0].To != to("u@example.org") || e.Recipients[0].Reply.Code != 250 || e.Recipients[0].Last.Code != 450 ||
 				!e.Recipients[0].Remote || e.Recipients[0].Host != "mx" || e.Recipients[0].N != 1 ||
 				e.Recipients[0].Class != "full" || e.Recipients[0].BounceType != "Transient" ||
-				e.Recipients[0].BounceSubType != "MailboxFull" || e.Recipients[0].DelayType != "General" {
+				e.Recipients[0].BounceSubType != "MailboxFull" || e.Recipients[0].DelayType != "General" ||
+				string(e.Mail) != `{"messageId":"m"}` || e.Recipients[0].TLS != "TLSv1.3" ||
+				!e.Recipients[0].Expires.Equal(base().Add(time.Hour)) {
 				b.Errorf("event %+v", e)
 			}
 		}
@@ -347,7 +351,8 @@ func testPins(b *bench) {
 	if b.body(id) != "kept" {
 		b.Fatal("content went with an entry left")
 	}
-	bounce(1, "forward", "hook")
+	// A destination has all it needs in the event.
+	bounce(1, "forward", "hook", event.DestinationConsumer(acct1, "set", "d"))
 	b.depth(0, 0, 0)
 	b.reopen()
 	if m, entries, err := b.Load(ctx, id, nil); err != nil || len(entries) != 0 || m.ID != id {

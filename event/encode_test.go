@@ -1,0 +1,157 @@
+package event_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/mail"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// accepted is when the message of the examples came, and id its id.
+var accepted = time.Date(2026, 2, 3, 4, 5, 6, 789_000_000, time.UTC)
+
+func messageID(t testing.TB) mail.ID {
+	t.Helper()
+	m, err := mail.NewMinter([]byte("a key of sixteen"), 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.New(accepted)
+}
+
+func to(t testing.TB, text string) mail.ForwardPath {
+	t.Helper()
+	p, err := mail.ParseForwardPath(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// mailObject is that of the examples.
+func mailObject(t testing.TB) []byte {
+	t.Helper()
+	m := event.Mail{Timestamp: event.Instant{Time: accepted}, Source: "news@example.org",
+		SourceARN: "arn:aws:ses:local-1:111122223333:identity/example.org", SendingAccountID: "111122223333",
+		MessageID: messageID(t).String(), Destination: []string{"ann@example.net", "bob@example.net"},
+		Tags: map[string][]string{"ses:operation": {"SendSmtpEmail"}, "campaign": {"spring"}}}
+	for _, f := range [][2]string{{"From", `"News, daily" <news@example.org>`}, {"To", "ann@example.net, Bob <bob@example.net>"},
+		{"Subject", "Hi <all> & sundry"}, {"X-SES-CONFIGURATION-SET", "main"}} {
+		m.Add(f[0], f[1])
+	}
+	m.CommonHeaders.MessageID = m.MessageID
+	b, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestEveryTypeHasTheFormOfSES(t *testing.T) {
+	at := accepted.Add(1212 * time.Millisecond)
+	delayed := *mail.Refuse(421, 4, 1, "Unable to connect to remote host")
+	for name, e := range map[string]event.Event{
+		"send": {Type: event.Send, Recipients: []event.Recipient{{To: to(t, "ann@example.net")}}},
+		"delivery": {Type: event.Delivery, Recipients: []event.Recipient{{To: to(t, "ann@example.net"), Remote: true,
+			Reply: mail.Reply{Code: 250, Status: mail.Status{Class: 2}, Text: "Ok: queued as 4F1"}, Host: "mx.example.net",
+			Addr: "198.51.100.25:25", TLS: "TLSv1.3"}}},
+		"delivery-delay": {Type: event.DeliveryDelay, Recipients: []event.Recipient{{To: to(t, "ann@example.net"),
+			Reply: delayed, Expires: accepted.Add(14 * time.Hour)}}},
+		"bounce": {Type: event.Bounce, Recipients: []event.Recipient{{To: to(t, "nobody@example.net"), Remote: true,
+			Reply: *mail.Refuse(550, 1, 1, "user unknown"), Host: "mx.example.net", Addr: "[2001:db8::25]:25"}}},
+		"bounce-expired": {Type: event.Bounce, Recipients: []event.Recipient{{To: to(t, "ann@example.net"), Last: delayed,
+			Reply: mail.Reply{Code: 550, Status: mail.Status{Class: 4, Subject: 4, Detail: 7},
+				Text: "Message expired: unable to deliver in 840 minutes.<421 4.4.1 Unable to connect to remote host>"}}}},
+		"reject":    {Type: event.Reject, Recipients: []event.Recipient{{To: to(t, "ann@example.net")}}},
+		"complaint": {Type: event.Complaint, Recipients: []event.Recipient{{To: to(t, "ann@example.net")}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e.Message, e.Account, e.Time, e.Mail = messageID(t), "111122223333", at, mailObject(t)
+			enc := event.Encoder{Hostname: "mx1.example.org", FeedbackID: func(*event.Event) string {
+				return "0100019c1f2e3d4c-aaaabbbb-4000-8000-eeeeffff0000-000000"
+			}}
+			line, err := enc.Encode(&e, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got bytes.Buffer
+			if err := json.Indent(&got, line, "", "  "); err != nil {
+				t.Fatal(err)
+			}
+			got.WriteByte('\n')
+			file := filepath.Join("testdata", name+".json")
+			if *update {
+				if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got.Bytes(), want) {
+				t.Errorf("got\n%s\nwant\n%s", got.Bytes(), want)
+			}
+		})
+	}
+}
+
+func TestHeadersEndAtTenKilobytes(t *testing.T) {
+	var m event.Mail
+	for i := range 200 {
+		m.Add(fmt.Sprint("X-", i), strings.Repeat("x", 100))
+	}
+	m.Add("Subject", "late")
+	size := 0
+	for _, h := range m.Headers {
+		size += len(h.Name) + len(h.Value) + 4
+	}
+	if !m.HeadersTruncated || size >= 10<<10 || size < 9<<10 {
+		t.Errorf("truncated %v, %d octets", m.HeadersTruncated, size)
+	}
+	if m.CommonHeaders.Subject != "late" {
+		t.Errorf("subject %q", m.CommonHeaders.Subject)
+	}
+}
+
+func TestRecipientsOfDifferentRepliesArePartedWherePublishedTogether(t *testing.T) {
+	a := event.Recipient{To: to(t, "a@example.net"), Reply: mail.Reply{Code: 250, Text: "one"}}
+	b := event.Recipient{To: to(t, "b@example.net"), Reply: mail.Reply{Code: 250, Text: "two"}}
+	if parts := event.Split(event.Delivery, []event.Recipient{a, b, a}); len(parts) != 2 || len(parts[0]) != 2 {
+		t.Errorf("got %v", parts)
+	}
+	gone := event.Recipient{To: to(t, "c@example.net"), Reply: *mail.Refuse(550, 1, 1, "unknown")}
+	late := event.Recipient{To: to(t, "d@example.net"), Reply: mail.Reply{Code: 550, Status: mail.Status{Class: 4, Subject: 4, Detail: 7}}}
+	if parts := event.Split(event.Bounce, []event.Recipient{gone, late, gone}); len(parts) != 2 {
+		t.Errorf("got %v", parts)
+	}
+}
+
+func TestAnEventWithoutMailObjectStillNamesItsMessage(t *testing.T) {
+	e := event.Event{Type: event.Send, Message: messageID(t), Account: "111122223333", Time: accepted}
+	line, err := new(event.Encoder).Encode(&e, 7)
+	if err != nil || !bytes.Contains(line, []byte(messageID(t).String())) || !bytes.HasSuffix(line, []byte(`"sequence":7}`)) {
+		t.Errorf("%s, %v", line, err)
+	}
+}
+
+func ExampleMail() {
+	m := event.Mail{Timestamp: event.Instant{Time: accepted}, Source: "ann@example.org"}
+	m.Add("To", `"Last, First" <bob@example.net>, eve@example.com`)
+	for _, to := range m.CommonHeaders.To {
+		fmt.Println(to)
+	}
+	// Output:
+	// "Last, First" <bob@example.net>
+	// eve@example.com
+}

@@ -1,0 +1,158 @@
+package event
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// maxHeaders is how many octets of header fields a mail object shows (spec
+// section 8.2).
+const maxHeaders = 10 << 10
+
+// Mail is the mail object: what an event tells of the message it is about, in the
+// form of SES (spec section 8.2).
+type Mail struct {
+	Timestamp        Instant             `json:"timestamp"`
+	Source           string              `json:"source"`
+	SourceARN        string              `json:"sourceArn,omitempty"`
+	SendingAccountID string              `json:"sendingAccountId"`
+	MessageID        string              `json:"messageId"`
+	Destination      []string            `json:"destination"`
+	HeadersTruncated bool                `json:"headersTruncated"`
+	Headers          []Header            `json:"headers"`
+	CommonHeaders    CommonHeaders       `json:"commonHeaders"`
+	Tags             map[string][]string `json:"tags"`
+
+	size int // octets of the fields that were added
+}
+
+// Header is one header field as the client sent it, unfolded.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// CommonHeaders are the fields that programs ask for most. Those that are absent
+// from the message are absent here.
+type CommonHeaders struct {
+	ReturnPath string   `json:"returnPath,omitempty"`
+	From       []string `json:"from,omitempty"`
+	Sender     string   `json:"sender,omitempty"`
+	ReplyTo    []string `json:"replyTo,omitempty"`
+	Date       string   `json:"date,omitempty"`
+	To         []string `json:"to,omitempty"`
+	Cc         []string `json:"cc,omitempty"`
+	Bcc        []string `json:"bcc,omitempty"`
+	MessageID  string   `json:"messageId,omitempty"`
+	Subject    string   `json:"subject,omitempty"`
+}
+
+// The automatic tags (spec section 8.3).
+const (
+	TagOperation      = "ses:operation"
+	TagConfigSet      = "ses:configuration-set"
+	TagSourceIP       = "ses:source-ip"
+	TagFromDomain     = "ses:from-domain"
+	TagCallerIdentity = "ses:caller-identity"
+	TagSourceTLS      = "ses:source-tls-version"
+	TagOutgoingTLS    = "ses:outgoing-tls-version"
+)
+
+// Add appends a header field, and what programs look for in it. What lies beyond
+// 10 KB is cut off, and said to be.
+func (m *Mail) Add(name, value string) {
+	if m.size += len(name) + len(value) + len(": \r\n"); m.size >= maxHeaders {
+		m.HeadersTruncated = true
+	} else {
+		m.Headers = append(m.Headers, Header{name, value})
+	}
+	m.CommonHeaders.add(name, value)
+}
+
+// add keeps the first field of a name, within reason: a list of thousands would
+// make every event as long.
+func (c *CommonHeaders) add(name, value string) {
+	if len(value) > maxHeaders {
+		return
+	}
+	one := map[string]*string{"return-path": &c.ReturnPath, "sender": &c.Sender, "date": &c.Date, "subject": &c.Subject}
+	many := map[string]*[]string{"from": &c.From, "reply-to": &c.ReplyTo, "to": &c.To, "cc": &c.Cc, "bcc": &c.Bcc}
+	key := strings.ToLower(name)
+	if p := one[key]; p != nil && *p == "" {
+		*p = value
+	}
+	if p := many[key]; p != nil && *p == nil {
+		*p = splitList(value)
+	}
+}
+
+// splitList parts a list of addresses at its commas, and leaves each as it was
+// written, display name and all.
+func splitList(value string) []string {
+	var list []string
+	start, depth, quoted := 0, 0, false
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == '\\':
+			i++
+		case c == '"' && depth == 0:
+			quoted = !quoted
+		case quoted:
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case c == ',' && depth <= 0:
+			list = appendPart(list, value[start:i])
+			start = i + 1
+		}
+	}
+	return appendPart(list, value[start:])
+}
+
+func appendPart(list []string, part string) []string {
+	if part = strings.Trim(part, " \t"); part == "" {
+		return list
+	}
+	return append(list, part)
+}
+
+// Encode gives the object as it is kept in messages and events.
+func (m *Mail) Encode() ([]byte, error) {
+	if m.Headers == nil {
+		m.Headers = []Header{}
+	}
+	return marshal(m)
+}
+
+// marshal writes JSON as SES does, without escapes for HTML.
+func marshal(v any) ([]byte, error) {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return []byte(strings.TrimSuffix(b.String(), "\n")), nil
+}
+
+// Instant is a time in the form of SES: UTC, to the millisecond.
+type Instant struct{ time.Time }
+
+const instantForm = "2006-01-02T15:04:05.000Z"
+
+// MarshalText implements encoding.TextMarshaler.
+func (t Instant) MarshalText() ([]byte, error) { return []byte(t.UTC().Format(instantForm)), nil }
+
+// MarshalJSON keeps the form of the embedded time.Time out of JSON.
+func (t Instant) MarshalJSON() ([]byte, error) {
+	return []byte(t.UTC().Format(`"` + instantForm + `"`)), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (t *Instant) UnmarshalJSON(text []byte) error {
+	at, err := time.Parse(`"`+instantForm+`"`, string(text))
+	t.Time = at
+	return err
+}
