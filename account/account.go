@@ -48,6 +48,10 @@ type Account struct {
 	Contact string
 	// Paused by the operator, SendingOff by the owner: either refuses all mail.
 	Paused, SendingOff bool
+	// Suppress is for which reasons recipients join the suppression list and are
+	// left out, Suppressed what becomes of mail for those on it.
+	Suppress   Suppress
+	Suppressed Suppressed
 	// Warned is when Contact last heard that the daily quota is nearly used up.
 	Warned time.Time
 }
@@ -82,6 +86,7 @@ var (
 	ErrLimit    = errors.New("a limit is a number from 0, which is none")
 	ErrContact  = errors.New("a contact is an address")
 	ErrThrottle = errors.New(`a throttle is "", "refuse" or "queue"`)
+	ErrSuppress = errors.New(`for which reasons to suppress is "all", "bounce", "complaint" or "none"; what becomes of mail, "accept" or "refuse"`)
 	ErrDefault  = errors.New("the account default cannot be deleted")
 )
 
@@ -96,6 +101,9 @@ func (a Account) check() error {
 	case ThrottleFile, ThrottleRefuse, ThrottleQueue:
 	default:
 		return ErrThrottle
+	}
+	if !a.Suppress.known() || !a.Suppressed.known() {
+		return ErrSuppress
 	}
 	if a.MaxDay < 0 || !(a.MaxRate >= 0 && a.MaxRate <= maxRate) {
 		return ErrLimit
@@ -118,25 +126,27 @@ const accountVersion = 1
 
 // accountData is an Account on disk; the id is the record's name.
 type accountData struct {
-	V          int       `json:"v"`
-	Name       string    `json:"name"`
-	Created    time.Time `json:"created"`
-	Profile    Profile   `json:"profile,omitempty"`
-	Production bool      `json:"production,omitempty"`
-	MaxDay     int64     `json:"max_day,omitempty"`
-	MaxRate    float64   `json:"max_rate,omitempty"`
-	Throttle   Throttle  `json:"throttle,omitempty"`
-	Contact    string    `json:"contact,omitempty"`
-	Paused     bool      `json:"paused,omitempty"`
-	SendingOff bool      `json:"sending_off,omitempty"`
-	Warned     time.Time `json:"warned,omitzero"`
+	V          int        `json:"v"`
+	Name       string     `json:"name"`
+	Created    time.Time  `json:"created"`
+	Profile    Profile    `json:"profile,omitempty"`
+	Production bool       `json:"production,omitempty"`
+	MaxDay     int64      `json:"max_day,omitempty"`
+	MaxRate    float64    `json:"max_rate,omitempty"`
+	Throttle   Throttle   `json:"throttle,omitempty"`
+	Contact    string     `json:"contact,omitempty"`
+	Paused     bool       `json:"paused,omitempty"`
+	SendingOff bool       `json:"sending_off,omitempty"`
+	Suppress   Suppress   `json:"suppress,omitempty"`
+	Suppressed Suppressed `json:"suppressed,omitempty"`
+	Warned     time.Time  `json:"warned,omitzero"`
 }
 
 func (a Account) record(version uint64) (Record, error) {
 	data, err := json.Marshal(accountData{
 		V: accountVersion, Name: a.Name, Created: a.Created, Profile: a.Profile, Production: a.Production,
 		MaxDay: a.MaxDay, MaxRate: a.MaxRate, Throttle: a.Throttle, Contact: a.Contact,
-		Paused: a.Paused, SendingOff: a.SendingOff, Warned: a.Warned,
+		Paused: a.Paused, SendingOff: a.SendingOff, Suppress: a.Suppress, Suppressed: a.Suppressed, Warned: a.Warned,
 	})
 	return Record{Kind: KindAccount, Account: a.ID, Name: a.ID, Version: version, Data: data}, err
 }
@@ -152,6 +162,6 @@ func decodeAccount(r Record) (Account, error) {
 	return Account{
 		ID: r.Name, Name: d.Name, Created: d.Created, Profile: d.Profile, Production: d.Production,
 		MaxDay: d.MaxDay, MaxRate: d.MaxRate, Throttle: d.Throttle, Contact: d.Contact,
-		Paused: d.Paused, SendingOff: d.SendingOff, Warned: d.Warned,
+		Paused: d.Paused, SendingOff: d.SendingOff, Suppress: d.Suppress, Suppressed: d.Suppressed, Warned: d.Warned,
 	}, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	bbolt "go.etcd.io/bbolt"
 
+	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 )
@@ -28,14 +29,14 @@ func (p Problem) String() string { return p.Where + ": " + p.Text }
 // maxProblems bounds what Check tells; a damaged file can have millions.
 const maxProblems = 1000
 
-// Check walks the spool and the books of a stopped server, changing nothing, and
+// Check walks the spool, the books and the suppression lists of a stopped server, changing nothing, and
 // gives what is wrong with them. The error is for what kept it from looking: a
 // running server, a file that cannot be opened.
 func Check(dir string) (problems []Problem, err error) {
 	c := &checker{dir: dir, files: make(map[string]bool)}
-	for _, lay := range []layout{spoolLayout, booksLayout} {
+	for _, lay := range []layout{spoolLayout, booksLayout, suppressionLayout} {
 		db, err := openFile(dir, lay, true)
-		if lay.name == booksLayout.name && errors.Is(err, fs.ErrNotExist) {
+		if lay.name != spoolLayout.name && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
@@ -71,8 +72,11 @@ func (c *checker) database(db *bbolt.DB, lay layout) (err error) {
 		for err := range tx.Check() {
 			c.add(lay.name, "%v", err)
 		}
-		if lay.name == booksLayout.name {
+		switch lay.name {
+		case booksLayout.name:
 			return c.books(tx)
+		case suppressionLayout.name:
+			return c.suppression(tx)
 		}
 		return c.spool(tx)
 	})
@@ -251,6 +255,18 @@ func (c *checker) books(tx *bbolt.Tx) error {
 		}
 		if !bytes.Equal(changes.Get(v[:8]), k) {
 			c.add(fmt.Sprintf("record %q", k), "not on the list of changes")
+		}
+		return nil
+	})
+}
+
+// suppression reads each entry of the lists.
+func (c *checker) suppression(tx *bbolt.Tx) error {
+	return tx.Bucket([]byte(bucketEntries)).ForEach(func(k, v []byte) error {
+		if e, err := decodeSuppressed(k, v); err != nil {
+			c.add("suppression", "%v", err)
+		} else if !bytes.Equal(k, suppressionKey(e.Owner, suppression.Key(e.Address))) {
+			c.add(fmt.Sprintf("suppression %q", k), "key of another address")
 		}
 		return nil
 	})

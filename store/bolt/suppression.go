@@ -1,0 +1,245 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	bbolt "go.etcd.io/bbolt"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/suppression"
+	"github.com/sesame-mta/sesame/mail"
+)
+
+// bucketEntries of suppression.db holds owner 0 key: version, entry.
+var suppressionLayout = layout{
+	name: "suppression.db", kind: "sesame suppression ",
+	buckets: []string{bucketMeta, bucketEntries},
+}
+
+// Suppression is the suppression lists on disk, in a file of their own: a million
+// addresses change and are read without a word to the spool. It is safe for
+// concurrent use.
+type Suppression struct {
+	db   *bbolt.DB
+	path string
+
+	mu     sync.Mutex // one change at a time
+	broken error
+}
+
+var _ suppression.Store = (*Suppression)(nil)
+
+// OpenSuppression opens the lists in a directory, making the file when it is not
+// there. It refuses like Open. The caller closes them.
+func OpenSuppression(o Options) (*Suppression, error) {
+	if err := makeDir(o.Dir); err != nil {
+		return nil, err
+	}
+	db, err := openFile(o.Dir, suppressionLayout, false)
+	if err != nil {
+		return nil, err
+	}
+	return &Suppression{db: db, path: filepath.Join(o.Dir, suppressionLayout.name)}, nil
+}
+
+// Close closes the file.
+func (s *Suppression) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken == nil {
+		s.db.NoFreelistSync = false
+		if err := s.db.Update(func(*bbolt.Tx) error { return nil }); err != nil {
+			return errors.Join(err, s.db.Close())
+		}
+	}
+	return s.db.Close()
+}
+
+func (s *Suppression) view(ctx context.Context, f func(b *bbolt.Bucket) error) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	defer faultsPanic()()
+	defer guard(&err, func(cause error) error { return damaged(s.path, cause) })
+	return s.db.View(func(tx *bbolt.Tx) error { return f(tx.Bucket([]byte(bucketEntries))) })
+}
+
+// change runs f in a write transaction. After a failed sync nothing is written
+// any more, as in the books. The pages that a large change went through do not
+// stay in memory.
+func (s *Suppression) change(ctx context.Context, large bool, f func(b *bbolt.Bucket) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken != nil {
+		return s.broken
+	}
+	var refused error
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		refused = f(tx.Bucket([]byte(bucketEntries)))
+		return refused
+	})
+	if err != nil && refused == nil && !noRoom(err) {
+		s.broken = fmt.Errorf("suppression lists are broken, restart needed: %w", err)
+		return s.broken
+	}
+	if err == nil && large {
+		_ = forgetPages(s.db) // they only cost memory
+	}
+	return err
+}
+
+// largeChange is from how many entries on a change is large.
+const largeChange = 1000
+
+func suppressionKey(owner, key string) []byte {
+	k := make([]byte, 0, len(owner)+1+len(key))
+	k = append(k, owner...)
+	k = append(k, 0)
+	return append(k, key...)
+}
+
+// Get gives one entry.
+func (s *Suppression) Get(ctx context.Context, owner, key string) (e suppression.Entry, err error) {
+	k := suppressionKey(owner, key)
+	err = s.view(ctx, func(b *bbolt.Bucket) error {
+		v := b.Get(k)
+		if v == nil {
+			return account.ErrNotFound
+		}
+		e, err = decodeSuppressed(k, v)
+		return err
+	})
+	return e, err
+}
+
+// Put adds or replaces entries in one transaction.
+func (s *Suppression) Put(ctx context.Context, entries []suppression.Entry) error {
+	for i := range entries {
+		if key := suppression.Key(entries[i].Address); !plain(entries[i].Owner, maxName) || !plain(key, maxKey) {
+			return fmt.Errorf("suppression: bad entry of %q", entries[i].Owner)
+		}
+	}
+	return s.change(ctx, len(entries) >= largeChange, func(b *bbolt.Bucket) error {
+		for i := range entries {
+			e := &entries[i]
+			if err := b.Put(suppressionKey(e.Owner, suppression.Key(e.Address)), encodeSuppressed(e)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Delete takes entries off a list in one transaction.
+func (s *Suppression) Delete(ctx context.Context, owner string, keys []string) (n int, err error) {
+	err = s.change(ctx, len(keys) >= largeChange, func(b *bbolt.Bucket) error {
+		n = 0
+		for _, key := range keys {
+			k := suppressionKey(owner, key)
+			if b.Get(k) == nil {
+				continue
+			}
+			n++
+			if err := b.Delete(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// Page gives entries in the order of their keys.
+func (s *Suppression) Page(ctx context.Context, owner, after string, limit int) (out []suppression.Entry, err error) {
+	if limit < 1 {
+		return nil, fmt.Errorf("suppression: limit %d", limit)
+	}
+	prefix := suppressionKey(owner, "")
+	from := prefix
+	if after != "" {
+		from = append(suppressionKey(owner, after), 0)
+	}
+	err = s.view(ctx, func(b *bbolt.Bucket) error {
+		c := b.Cursor()
+		for k, v := c.Seek(from); bytes.HasPrefix(k, prefix) && len(out) < limit; k, v = c.Next() {
+			e, err := decodeSuppressed(k, v)
+			if err != nil {
+				return err
+			}
+			out = append(out, e)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// encodeSuppressed gives version, reason, times, and texts with their lengths. The
+// address follows only when it is not its key.
+func encodeSuppressed(e *suppression.Entry) []byte {
+	v := make([]byte, 0, 32+len(e.MessageID)+len(e.FeedbackID))
+	v = append(v, recordVersion, byte(e.Reason))
+	v = binary.AppendUvarint(v, uint64(millis(e.Updated)))
+	v = binary.AppendUvarint(v, uint64(millis(e.Expires)))
+	address := e.Address.String()
+	if address == suppression.Key(e.Address) {
+		address = ""
+	}
+	for _, text := range [...]string{e.MessageID, e.FeedbackID, address} {
+		v = binary.AppendUvarint(v, uint64(len(text)))
+		v = append(v, text...)
+	}
+	return v
+}
+
+func decodeSuppressed(k, v []byte) (e suppression.Entry, err error) {
+	owner, key, ok := bytes.Cut(k, []byte{0})
+	if !ok || len(v) < 2 || v[0] != recordVersion {
+		return e, fmt.Errorf("suppression %q: %w", k, errRecord)
+	}
+	e.Owner, e.Reason = string(owner), suppression.Reason(v[1])
+	v = v[2:]
+	number := func() uint64 {
+		n, size := binary.Uvarint(v)
+		if size <= 0 {
+			ok = false
+			return 0
+		}
+		v = v[size:]
+		return n
+	}
+	text := func() string {
+		n := number()
+		if !ok || n > uint64(len(v)) {
+			ok = false
+			return ""
+		}
+		s := string(v[:n])
+		v = v[n:]
+		return s
+	}
+	e.Updated, e.Expires = fromMillis(int64(number())).UTC(), fromMillis(int64(number())).UTC()
+	e.MessageID, e.FeedbackID = text(), text()
+	address := text()
+	if address == "" {
+		address = string(key)
+	}
+	if !ok {
+		return e, fmt.Errorf("suppression %q: %w", k, errRecord)
+	}
+	if e.Address, err = mail.ParseAddress(address); err != nil {
+		return e, fmt.Errorf("suppression %q: %w", k, errRecord)
+	}
+	return e, nil
+}
