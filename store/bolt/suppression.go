@@ -66,7 +66,7 @@ func (s *Suppression) view(ctx context.Context, f func(b *bbolt.Bucket) error) (
 		return err
 	}
 	defer faultsPanic()()
-	defer guard(&err, func(cause error) error { return damaged(s.path, cause) })
+	defer guard(&err, func(cause error) error { return unusable(s.path, cause) })
 	return s.db.View(func(tx *bbolt.Tx) error { return f(tx.Bucket([]byte(bucketEntries))) })
 }
 
