@@ -201,7 +201,12 @@ func TestClientsInTheStrictProfile(t *testing.T) {
 		t.Run(c.name+" at "+g.port, func(t *testing.T) { strict(t, c.send(t, s.door, g)) })
 	}
 	for name, send := range mailServers(s.door, gates[0]) {
-		t.Run(name, func(t *testing.T) { strict(t, send(t)) })
+		t.Run(name, func(t *testing.T) {
+			if err := send(t, "sender@example.com", "Hello from "+name); err != nil {
+				t.Fatal(err)
+			}
+			strict(t, "Hello from "+name)
+		})
 	}
 	t.Run("Postfix and configuration sets", func(t *testing.T) {
 		s.run(nil, "configset", "create", "newsletter", "--account", "default", "--json")

@@ -99,37 +99,23 @@ func openSMTPDClient(t *testing.T, d door, g gate) *mta.OpenSMTPD {
 	return o
 }
 
-// mailServers gives a function per mail server that starts it behind a gate,
-// sends a message through it and gives its subject.
-func mailServers(d door, g gate) map[string]func(t *testing.T) string {
-	subject := func(name string) string { return "Hello from " + name + " at " + g.port }
-	servers := map[string]func(t *testing.T) string{
-		"Postfix": func(t *testing.T) string {
-			err := postfixClient(t, d, g).Run(t.Context(), message(subject("Postfix")), "sendmail", "-f", "sender@example.com", recipient[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			return subject("Postfix")
+// mailServers gives a function per mail server that starts it behind a gate and
+// sends a message through it.
+func mailServers(d door, g gate) map[string]func(t *testing.T, from, subject string) error {
+	servers := map[string]func(t *testing.T, from, subject string) error{
+		"Postfix": func(t *testing.T, from, subject string) error {
+			return postfixClient(t, d, g).Run(t.Context(), message(subject), "sendmail", "-f", from, recipient[0])
 		},
-		"Exim": func(t *testing.T) string {
-			if err := eximClient(t, d, g).Send(t.Context(), "sender@example.com", recipient, message(subject("Exim"))); err != nil {
-				t.Fatal(err)
-			}
-			return subject("Exim")
+		"Exim": func(t *testing.T, from, subject string) error {
+			return eximClient(t, d, g).Send(t.Context(), from, recipient, message(subject))
 		},
-		"OpenSMTPD": func(t *testing.T) string {
-			if err := openSMTPDClient(t, d, g).Send(t.Context(), "sender@example.com", recipient, message(subject("OpenSMTPD"))); err != nil {
-				t.Fatal(err)
-			}
-			return subject("OpenSMTPD")
+		"OpenSMTPD": func(t *testing.T, from, subject string) error {
+			return openSMTPDClient(t, d, g).Send(t.Context(), from, recipient, message(subject))
 		},
 	}
 	if !g.implicit {
-		servers["Sendmail"] = func(t *testing.T) string {
-			if err := sendmailClient(t, d, g).Send(t.Context(), "sender@example.com", recipient, message(subject("Sendmail"))); err != nil {
-				t.Fatal(err)
-			}
-			return subject("Sendmail")
+		servers["Sendmail"] = func(t *testing.T, from, subject string) error {
+			return sendmailClient(t, d, g).Send(t.Context(), from, recipient, message(subject))
 		}
 	}
 	return servers
@@ -143,10 +129,30 @@ func TestMailServers(t *testing.T) {
 	for _, g := range gates {
 		for name, send := range mailServers(s.door, g) {
 			t.Run(name+" at "+g.port, func(t *testing.T) {
-				subject := send(t)
+				subject := "Hello from " + name + " at " + g.port
+				if err := send(t, "sender@example.com", subject); err != nil {
+					t.Fatal(err)
+				}
 				a.came(t, subject)
 			})
 		}
+	}
+	// A reverse-path that is not verified is refused, and the mail server sends a
+	// bounce about it, through sesame again and with the null reverse-path.
+	for name, send := range mailServers(s.door, gates[0]) {
+		t.Run(name+" bounces", func(t *testing.T) {
+			from := strings.ToLower(name) + "@example.net"
+			if err := send(t, from, "Refused"); err != nil && name != "Sendmail" { // which tells its caller too
+				t.Fatal(err)
+			}
+			to := "\nDelivered-To: " + from + "\n"
+			got := arrivalOf(t, mx, "for"+to, func(b []byte) bool { return bytes.Contains(b, []byte(to)) })
+			for _, want := range []string{"Return-Path: <>\n", "554", "Email address is not verified"} {
+				if !bytes.Contains(got, []byte(want)) {
+					t.Errorf("no %q in\n%s", want, got)
+				}
+			}
+		})
 	}
 	t.Run("Postfix with a bounce and a long list", func(t *testing.T) {
 		p := postfixClient(t, s.door, gates[0])

@@ -20,7 +20,7 @@ const (
 )
 
 // OpenSMTPD is a running OpenSMTPD. Its folders are compiled into it, so it runs
-// in a mount namespace in which they are its own.
+// in namespaces in which they, and the machine's name, are its own.
 type OpenSMTPD struct {
 	// Dir holds smtpd.conf, the spool and the log.
 	Dir string
@@ -29,10 +29,12 @@ type OpenSMTPD struct {
 	process *Process
 }
 
-// privateMounts puts the folders of $0 where OpenSMTPD looks for its own, then
-// becomes the command that follows. /var/run is a link to /run.
-const privateMounts = `for d in /var/spool /var/lib /run /etc/hosts /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt; do
-	if [ -e "$0$d" ]; then mount --bind "$0$d" $d || exit; fi
+// privateMounts gives the machine the name client.example.com, puts the folders
+// and files of $0 where OpenSMTPD looks for its own, then becomes the command
+// that follows. /var/run is a link to /run; /etc/mailname is not everywhere.
+const privateMounts = `hostname client.example.com || exit
+for d in /var/spool /var/lib /run /etc/hosts /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt /etc/mailname; do
+	if [ -e $d ]; then mount --bind "$0$d" $d || exit; fi
 done
 exec "$@"`
 
@@ -45,8 +47,8 @@ func StartOpenSMTPD(ctx context.Context, conf string, files map[string]string, c
 	if err != nil {
 		return nil, err
 	}
-	if out, err := runOnce(ctx, nil, nil, "unshare", "--mount", "true"); err != nil {
-		return nil, fmt.Errorf("%w: OpenSMTPD needs a namespace: %s", ErrMissing, out)
+	if out, err := runOnce(ctx, nil, nil, "unshare", "--uts", "--mount", "true"); err != nil {
+		return nil, fmt.Errorf("%w: OpenSMTPD needs namespaces: %s", ErrMissing, out)
 	}
 	dir, err := privateDir("opensmtpd")
 	if err != nil {
@@ -75,7 +77,7 @@ func (o *OpenSMTPD) start(ctx context.Context, conf string, files map[string]str
 	}
 	defer log.Close()
 	// -d keeps it in the foreground.
-	cmd := exec.Command("unshare", "--mount", "sh", "-c", privateMounts, o.Dir,
+	cmd := exec.Command("unshare", "--uts", "--mount", "sh", "-c", privateMounts, o.Dir,
 		filepath.Join(o.root, "usr/sbin/smtpd"), "-d", "-f", filepath.Join(o.Dir, "smtpd.conf"))
 	cmd.Stdout, cmd.Stderr = log, log
 	if o.process, err = Start(cmd); err != nil {
@@ -123,6 +125,7 @@ func (o *OpenSMTPD) makeFiles(conf string, files map[string]string, ca string) e
 	all := map[string]string{
 		"smtpd.conf":                        strings.ReplaceAll(conf, "/etc/mail/", o.Dir+"/"),
 		"etc/hosts":                         "127.0.0.1 localhost client.example.com mail.example.com\n",
+		"etc/mailname":                      "client.example.com\n",
 		"etc/resolv.conf":                   "lookup file\n",
 		"etc/ssl/certs/ca-certificates.crt": string(trusted),
 	}
@@ -154,7 +157,7 @@ func (o *OpenSMTPD) Send(ctx context.Context, from string, to []string, content 
 	if err != nil {
 		return err
 	}
-	args := append([]string{"--mount", "--target", strconv.Itoa(o.process.PID()), "--setgid", strconv.Itoa(gid),
+	args := append([]string{"--uts", "--mount", "--target", strconv.Itoa(o.process.PID()), "--setgid", strconv.Itoa(gid),
 		filepath.Join(o.Dir, "sendmail"), "-i", "-f", from}, to...)
 	if _, err := runOnce(ctx, nil, content, "nsenter", args...); err != nil {
 		return fmt.Errorf("%w\n%s", err, Tail(o.LogFile(), 20))
