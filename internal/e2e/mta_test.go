@@ -12,8 +12,8 @@ import (
 )
 
 // A Postfix with the relayhost recipe hands its mail to sesame, by STARTTLS and
-// by TLS from the first octet.
-func postfixClient(t *testing.T, d door, g gate) *mta.Postfix {
+// by TLS from the first octet. More lines end its main.cf.
+func postfixClient(t *testing.T, d door, g gate, more ...string) *mta.Postfix {
 	t.Helper()
 	main := recipe(t, "postfix.md", "/etc/postfix/main.cf", "")
 	passwd := recipe(t, "postfix.md", "/etc/postfix/sasl_passwd", "")
@@ -25,7 +25,7 @@ func postfixClient(t *testing.T, d door, g gate) *mta.Postfix {
 	main = strings.ReplaceAll(d.fill(g.in(main)), "hash:/etc/postfix/", "hash:$config_directory/")
 	p, err := mta.StartPostfix(t.Context(), mta.PostfixOptions{
 		Hostname: "client.example.com",
-		Main:     main + "myorigin = example.com\n",
+		Main:     main + "myorigin = example.com\n" + strings.Join(more, "\n") + "\n",
 		Files:    map[string]string{"sasl_passwd": d.fill(g.in(passwd))},
 		Postmap:  []string{"sasl_passwd"},
 	})
@@ -179,4 +179,27 @@ func TestMailServers(t *testing.T) {
 			arrivalOf(t, mx, "for"+to, func(b []byte) bool { return bytes.Contains(b, []byte(to)) })
 		}
 	})
+}
+
+// What is beyond the rate of its account gets 454; a Postfix keeps it and tries
+// again until all has passed.
+func TestPostfixWaitsOutTheRate(t *testing.T) {
+	mx := receivingPostfix(t)
+	s := newSesame(t, settings{port: portOf(t, mx.Addr), top: `profile = "ses"`})
+	s.verify("example.com")
+	s.run(nil, "account", "set", "default", "--rate", "1", "--json") // and five at once
+	p := postfixClient(t, s.door, gates[0], "minimal_backoff_time = 1s", "maximal_backoff_time = 2s", "queue_run_delay = 1s")
+	const n = 8
+	for i := range n {
+		if err := p.Run(t.Context(), message(fmt.Sprint("Number ", i)), "sendmail", "-f", "sender@example.com", recipient[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	logged(t, p, "said: 454 Throttling failure: Maximum sending rate exceeded.")
+	for i := range n {
+		arrival(t, mx, fmt.Sprint("Number ", i))
+	}
+	if mail, err := mx.Mail(t.Context(), n); err != nil || len(mail) != n {
+		t.Errorf("%d messages came, want each once: %v", len(mail), err)
+	}
 }
