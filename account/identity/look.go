@@ -58,9 +58,10 @@ func (l looker) look(ctx context.Context, e *entry, advice bool) findings {
 	return f
 }
 
-// keys looks for every key in use and for the next ones.
+// keys looks for every key in use and for the next ones. Without a key in use
+// f.dkim says nothing: a key that was brought and is not published proves nothing.
 func (l looker) keys(ctx context.Context, e *entry, f *findings) {
-	f.dkim, f.next = good, good
+	f.next = good
 	for _, k := range e.Keys {
 		if k.Use == Old {
 			continue
@@ -122,7 +123,7 @@ func publicKey(txt string) string {
 // ownership looks whether whoever has the domain wants us: by the TXT record, by
 // all three names of Easy DKIM, or by keys that nobody else has.
 func (l looker) ownership(ctx context.Context, e *entry, f *findings) outcome {
-	if len(e.Keys) > 0 && f.dkim == good {
+	if f.dkim == good {
 		return good
 	}
 	results := []outcome{l.token(ctx, tokenName(e.Name), "", e.Token), l.token(ctx, e.Name, tokenPrefix, e.Token)}
@@ -138,9 +139,7 @@ func (l looker) ownership(ctx context.Context, e *entry, f *findings) outcome {
 		}
 		results = append(results, o)
 	}
-	if len(e.Keys) > 0 {
-		results = append(results, f.dkim)
-	}
+	results = append(results, f.dkim)
 	switch {
 	case slices.Contains(results, good):
 		return good

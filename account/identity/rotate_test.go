@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/mail"
 )
 
 func TestEasyDKIMStandsUnderTheServiceDomainAndTakesTurns(t *testing.T) {
@@ -126,6 +127,31 @@ func TestAKeyOfTheOwnersVerifiesAndIsReplacedByAnother(t *testing.T) {
 		w.zone.publish(w.Records(i))
 		w.after(10 * time.Minute)
 		if got := w.KeyRefs(alice, "example.org"); !slices.Equal(got, []string{"example.org/second"}) {
+			t.Fatalf("signs with %v", got)
+		}
+	})
+}
+
+func TestAKeyBroughtLaterProvesNothingUntilDNSShowsIt(t *testing.T) {
+	const private = "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g"
+	watch(t, identity.Options{}, func(t *testing.T, w *watched) {
+		add(t, w.Book, alice, "example.org", identity.AddOptions{})
+		i, err := w.RotateDKIM(t.Context(), alice, "example.org", "mine", []byte(private))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.after(10 * time.Minute)
+		w.is("example.org", "PENDING", "PENDING")
+		if _, ok := w.Covers(alice, must(mail.ParseAddress("ann@example.org"))); ok {
+			t.Fatal("a domain counts that DNS says nothing of")
+		}
+		if _, lines, err := w.checker.Check(t.Context(), alice, "example.org"); err != nil || len(lines) == 0 {
+			t.Errorf("a check finds nothing wrong: %v, %v", lines, err)
+		}
+		w.zone.publish(w.Records(i))
+		w.after(10 * time.Minute)
+		w.is("example.org", "SUCCESS", "SUCCESS")
+		if got := w.KeyRefs(alice, "example.org"); !slices.Equal(got, []string{"example.org/mine"}) {
 			t.Fatalf("signs with %v", got)
 		}
 	})
