@@ -145,6 +145,10 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	}
 	now := d.o.Now()
 	standing, err := d.o.Renew(r.Principal)
+	if err == nil && !standing.Credential.MayConnect(r.Origin.Client) {
+		// Its networks were narrowed after AUTH.
+		err = auth.ErrInvalid.WithCause(errNetwork)
+	}
 	if err != nil {
 		return mail.ID{}, d.note(log, "credential", err)
 	}
@@ -178,6 +182,7 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	}
 	first, err := d.append(ctx, c, m, maxAge, draft)
 	if err != nil {
+		c.Refund()
 		return mail.ID{}, d.note(log, "storage", storageReply(err))
 	}
 	d.metrics.accepted.Inc()

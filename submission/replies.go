@@ -15,6 +15,8 @@ var (
 	errTemporary = mail.Recorded(451, 3, 0, "Temporary service failure")
 )
 
+var errNetwork = errors.New("the credential may not be used from this network")
+
 // storageReply turns what the spool says into what a client may read.
 func storageReply(err error) *mail.Reply {
 	switch {

@@ -47,6 +47,15 @@ func (r *Rates) Take(key string, rate float64, n int, now time.Time, patience ti
 	return wait
 }
 
+// Give gives back what Take took for n recipients that were refused after all.
+func (r *Rates) Give(key string, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if b := r.buckets[key]; b != nil {
+		b.tokens += float64(n) // bucket keeps it from running over
+	}
+}
+
 // Look tells how many recipients a key has at hand, negative for debt, and how
 // long until one may go.
 func (r *Rates) Look(key string, rate float64, now time.Time) (tokens float64, wait time.Duration) {

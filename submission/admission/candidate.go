@@ -32,6 +32,17 @@ type Candidate struct {
 	Set     *configset.Set
 	// Wait, set by the rate rule, puts the first attempt off.
 	Wait time.Duration
+
+	taken []func() // how to give back what the rate rule took
+}
+
+// Refund gives back what the rules took of the rate, for a message that is not
+// kept after all.
+func (c *Candidate) Refund() {
+	for _, give := range c.taken {
+		give()
+	}
+	c.taken = nil
 }
 
 // Rule looks at a candidate. Its error is the *mail.Reply that refuses it.

@@ -46,9 +46,11 @@ func rate(t Throttling) func(context.Context, *Candidate) error {
 		}
 		now, id := t.Now(), c.Principal.Account
 		if c.Principal.SigV2 && t.SigV2 > 0 {
-			if wait := t.Rates.Take("sigv2 "+id, t.SigV2, len(c.To), now, 0); wait > 0 {
+			key := "sigv2 " + id
+			if wait := t.Rates.Take(key, t.SigV2, len(c.To), now, 0); wait > 0 {
 				return errSigV2.WithCause(&quota.Exceeded{Rate: t.SigV2, Wait: wait})
 			}
+			c.taken = append(c.taken, func() { t.Rates.Give(key, len(c.To)) })
 		}
 		if c.Account.MaxRate <= 0 {
 			return nil
@@ -59,8 +61,10 @@ func rate(t Throttling) func(context.Context, *Candidate) error {
 		}
 		wait := t.Rates.Take(id, c.Account.MaxRate, len(c.To), now, may)
 		if wait > may {
+			c.Refund()
 			return errRate.WithCause(&quota.Exceeded{Rate: c.Account.MaxRate, Wait: wait})
 		}
+		c.taken = append(c.taken, func() { t.Rates.Give(id, len(c.To)) })
 		c.Wait = wait
 		return nil
 	}
