@@ -78,7 +78,8 @@ type Record struct {
 // transaction that changes the queue. While a Bounce waits there for a consumer
 // that is no destination (IsDestination), the content of its message is kept.
 type Outbox interface {
-	// Read gives up to limit records with a number above after, in order.
+	// Read gives up to limit records with a number above after, in order. It
+	// passes over records that are damaged.
 	Read(ctx context.Context, consumer string, after uint64, limit int) ([]Record, error)
 	// Ack removes the records with these numbers; unknown ones are no error.
 	Ack(ctx context.Context, consumer string, seqs ...uint64) error

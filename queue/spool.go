@@ -14,6 +14,8 @@ var (
 	ErrFull     = errors.New("no room on disk")              // nothing was kept
 	ErrQuota    = errors.New("daily message quota exceeded") // nothing was kept
 	ErrNotFound = errors.New("not in the queue")
+	// ErrDamaged: what was kept cannot be read. It stays, and others go on.
+	ErrDamaged = errors.New("damaged record")
 	// ErrBroken: a sync failed; nothing more is accepted until a restart.
 	ErrBroken = errors.New("spool is broken")
 )
@@ -32,7 +34,7 @@ type Spool interface {
 	Append(ctx context.Context, s Submission) (mail.ID, error)
 
 	// Commit settles entries and keeps their events, all or nothing; on nil it
-	// is durable. An entry that is not there is passed over. With its last
+	// is durable. An entry that is not there, or is damaged, is passed over. With its last
 	// entry a message goes, once no consumer needs its content. Commit works
 	// on a full disk, from a reserve.
 	Commit(ctx context.Context, s Settlement) error
@@ -41,14 +43,16 @@ type Spool interface {
 	// account) order after the given one, each with the due time of its first.
 	Lines(ctx context.Context, after Line, limit int) ([]LineDue, error)
 
-	// Page gives queued entries of a line in (due, id) order.
+	// Page gives queued entries of a line in (due, id) order, passing over
+	// damaged ones, as Find and Load do. The engine tells of each.
 	Page(ctx context.Context, line Line, p PageOptions) ([]Entry, error)
 
 	// Load gives a message and those of its entries ns that still exist (all
-	// when ns is empty). ErrNotFound when the message is gone.
+	// when ns is empty). ErrNotFound when the message is gone, ErrDamaged when
+	// it cannot be read.
 	Load(ctx context.Context, id mail.ID, ns []int) (*Message, []Entry, error)
 
-	// Open gives the content as the client sent it.
+	// Open gives the content as the client sent it, or an error like Load.
 	Open(ctx context.Context, id mail.ID) (Content, error)
 
 	// Find gives entries for operators, in (id, n) order.

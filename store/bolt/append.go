@@ -88,6 +88,8 @@ func (s *Spool) checkSubmission(sub *queue.Submission) (*draft, error) {
 		return nil, d.err
 	case m.ID.IsZero():
 		return nil, errors.New("no message id")
+	case !fits(m, d.size):
+		return nil, errors.New("header section or edit is out of bounds")
 	case len(m.To) == 0 || len(m.To) > math.MaxUint16:
 		return nil, fmt.Errorf("%d recipients", len(m.To))
 	case !plain(m.Account, maxName):

@@ -12,6 +12,7 @@ import (
 	bbolt "go.etcd.io/bbolt"
 
 	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/queue"
 )
 
 // The buckets of books.db.
@@ -71,14 +72,14 @@ func recordKey(kind account.Kind, owner, name string) []byte {
 func splitRecord(k, v []byte) (account.Record, error) {
 	owner, name, ok := bytes.Cut(k[min(1, len(k)):], []byte{0})
 	if !ok {
-		return account.Record{}, fmt.Errorf("books: %w", errRecord)
+		return account.Record{}, fmt.Errorf("books: %w", queue.ErrDamaged)
 	}
 	r := account.Record{Kind: account.Kind(k[0]), Account: string(owner), Name: string(name)}
 	if v == nil { // deleted
 		return r, nil
 	}
 	if len(v) < 8 {
-		return account.Record{}, fmt.Errorf("books: %w", errRecord)
+		return account.Record{}, fmt.Errorf("books: %w", queue.ErrDamaged)
 	}
 	r.Version = binary.BigEndian.Uint64(v)
 	r.Data = append([]byte{}, v[8:]...)

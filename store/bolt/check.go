@@ -96,8 +96,9 @@ func (c *checker) spool(tx *bbolt.Tx) error {
 	if err := c.outbox(tx); err != nil {
 		return err
 	}
-	if err := (&ledger{}).load(tx.Bucket([]byte(bucketUsage))); err != nil {
-		c.add(bucketUsage, "%v", err)
+	tell := func(where string, err error) { c.add(where, "%v", err) }
+	if err := (&ledger{}).load(tx.Bucket([]byte(bucketUsage)), tell); err != nil {
+		return err
 	}
 	v := tx.Bucket([]byte(bucketMeta)).Get(keyState)
 	if len(v) != stateSize && d != (queue.Depth{}) {
@@ -119,10 +120,10 @@ func (c *checker) entries(tx *bbolt.Tx) (d queue.Depth, err error) {
 		d.Recipients++
 		e, err := decodeEntry(k, v)
 		if err != nil {
-			c.add(fmt.Sprintf("entry %x", k), "%v", err)
+			c.add(entryWhere(k), "%v", err)
 			return nil
 		}
-		where := fmt.Sprintf("entry %d of %s", e.N, e.ID)
+		where := entryWhere(k)
 		scheduled := due.Get(dueKey(e.Line, millis(e.Due), k)) != nil
 		switch e.State {
 		case queue.Queued:
@@ -134,8 +135,6 @@ func (c *checker) entries(tx *bbolt.Tx) (d queue.Depth, err error) {
 			if scheduled {
 				c.add(where, "held and in the schedule")
 			}
-		default:
-			c.add(where, "unknown state %d", e.State)
 		}
 		if e.ID != last {
 			last = e.ID
@@ -157,7 +156,7 @@ func (c *checker) messages(tx *bbolt.Tx, d *queue.Depth) error {
 			return nil
 		}
 		id := mail.ID(k)
-		where := "message " + id.String()
+		where := messageWhere(id)
 		if hasPrefix(entries, id) {
 			d.Messages++
 		} else if !hasPrefix(pins, id) {
@@ -168,8 +167,9 @@ func (c *checker) messages(tx *bbolt.Tx, d *queue.Depth) error {
 			c.add(where, "%v", err)
 			return nil
 		}
-		own, err := loadEntries(entries, id, nil)
-		for _, e := range own {
+		cur := entries.Cursor()
+		for k, v := cur.Seek(id[:]); bytes.HasPrefix(k, id[:]); k, v = cur.Next() {
+			e, err := decodeEntry(k, v)
 			if err == nil && (e.N >= len(m.To) || m.To[e.N] != e.To || m.Account != e.Line.Account) {
 				c.add(where, "entry %d is not its recipient", e.N)
 			}
@@ -198,14 +198,8 @@ func (c *checker) content(where string, v []byte) {
 func (c *checker) schedule(tx *bbolt.Tx) error {
 	entries := tx.Bucket([]byte(bucketEntries))
 	return tx.Bucket([]byte(bucketDue)).ForEach(func(k, _ []byte) error {
-		line, due, key, ok := splitDueKey(k)
-		if !ok {
-			c.add(fmt.Sprintf("schedule %x", k), "bad key")
-			return nil
-		}
-		e, err := decodeEntry(key, entries.Get(key))
-		if err != nil || e.State != queue.Queued || e.Line != line || millis(e.Due) != due {
-			c.add(fmt.Sprintf("schedule %x", k), "no such queued entry")
+		if _, _, err := scheduled(entries, k); err != nil {
+			c.add(dueWhere(k), "%v", err)
 		}
 		return nil
 	})
@@ -217,9 +211,12 @@ func (c *checker) outbox(tx *bbolt.Tx) error {
 	err := box.ForEachBucket(func(consumer []byte) error {
 		b := box.Bucket(consumer)
 		return b.ForEach(func(k, v []byte) error {
-			_, err := decodeEvent(string(consumer), v)
-			if err != nil || len(k) != 8 || binary.BigEndian.Uint64(k) > b.Sequence() {
-				c.add(fmt.Sprintf("outbox %s %x", consumer, k), "damaged event")
+			_, err := decodeEvent(string(consumer), k, v)
+			if err == nil && binary.BigEndian.Uint64(k) > b.Sequence() {
+				err = fmt.Errorf("%w: number beyond the last", queue.ErrDamaged)
+			}
+			if err != nil {
+				c.add(eventWhere(string(consumer), k), "%v", err)
 			}
 			return nil
 		})

@@ -206,9 +206,9 @@ func (s *Spool) Open(ctx context.Context, id mail.ID) (queue.Content, error) {
 	var r *messageRecord
 	var small []byte
 	err := s.view(func(tx *bbolt.Tx) error {
-		v := tx.Bucket([]byte(bucketMessages)).Get(id[:])
-		if v == nil {
-			return queue.ErrNotFound
+		v, err := storedMessage(tx, id)
+		if err != nil {
+			return err
 		}
 		rec, in, err := openMessageRecord(v)
 		if err != nil {
@@ -218,22 +218,22 @@ func (s *Spool) Open(ctx context.Context, id mail.ID) (queue.Content, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, s.tellDamaged(id, err)
 	}
 	if r.ContentFile == "" {
 		return &content{ReaderAt: strings.NewReader(string(small)), size: int64(len(small))}, nil
 	}
 	f, err := os.Open(filepath.Join(s.content, r.ContentFile))
 	if err != nil {
-		return nil, s.missing(id, err)
+		return nil, s.tellDamaged(id, s.missing(id, err))
 	}
 	fi, err := f.Stat()
 	if err == nil && fi.Size() != r.ContentSize {
-		err = errRecord
+		err = queue.ErrDamaged
 	}
 	if err != nil {
 		_ = f.Close() // read only
-		return nil, fmt.Errorf("content of %s: %w", id, err)
+		return nil, s.tellDamaged(id, fmt.Errorf("content of %s: %w", id, err))
 	}
 	return &content{ReaderAt: f, size: r.ContentSize, file: f}, nil
 }
@@ -243,6 +243,9 @@ func (s *Spool) missing(id mail.ID, cause error) error {
 	return s.view(func(tx *bbolt.Tx) error {
 		if tx.Bucket([]byte(bucketMessages)).Get(id[:]) == nil {
 			return queue.ErrNotFound
+		}
+		if errors.Is(cause, fs.ErrNotExist) {
+			cause = fmt.Errorf("%w: its file is missing", queue.ErrDamaged)
 		}
 		return fmt.Errorf("content of %s: %w", id, cause)
 	})

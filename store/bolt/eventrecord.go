@@ -7,6 +7,7 @@ import (
 
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
 )
 
 // eventRecord is an event.Event on disk. Type and message stand before it, so
@@ -91,14 +92,14 @@ func eventHead(v []byte) (kind event.Type, id mail.ID, ok bool) {
 	return event.Type(v[1]), id, true
 }
 
-func decodeEvent(consumer string, v []byte) (event.Event, error) {
+func decodeEvent(consumer string, k, v []byte) (event.Event, error) {
 	kind, id, ok := eventHead(v)
-	if !ok {
-		return event.Event{}, errRecord
+	if !ok || len(k) != 8 {
+		return event.Event{}, queue.ErrDamaged
 	}
 	var r eventRecord
 	if err := decoder.Unmarshal(v[eventHeadSize:], &r); err != nil {
-		return event.Event{}, fmt.Errorf("event of %s: %w: %w", id, errRecord, err)
+		return event.Event{}, fmt.Errorf("event of %s: %w: %w", id, queue.ErrDamaged, err)
 	}
 	e := event.Event{
 		Type: kind, Message: id, Account: r.Account, Time: fromMillis(r.Time),
@@ -115,7 +116,7 @@ func decodeEvent(consumer string, v []byte) (event.Event, error) {
 			rcpt.Expires = fromMillis(rr.Expires)
 		}
 		if err := rcpt.To.UnmarshalText([]byte(rr.To)); err != nil {
-			return event.Event{}, fmt.Errorf("event of %s: %w", id, errRecord)
+			return event.Event{}, fmt.Errorf("event of %s: %w", id, queue.ErrDamaged)
 		}
 		e.Recipients = append(e.Recipients, rcpt)
 	}

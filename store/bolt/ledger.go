@@ -6,6 +6,8 @@ import (
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
+
+	"github.com/sesame-mta/sesame/queue"
 )
 
 // window is 24 hours in minutes. The minute of acceptance a day ago may lie less
@@ -128,16 +130,22 @@ func (l *ledger) forget(account string, minute int64) {
 	}
 }
 
-// load reads the bucket.
-func (l *ledger) load(b *bbolt.Bucket) error {
+// load reads the bucket, passing over damaged records: a quota that counts some
+// recipients less for a day is better than no start.
+func (l *ledger) load(b *bbolt.Bucket, damaged func(where string, err error)) error {
 	l.accounts = make(map[string]*usage)
-	return b.ForEach(l.read)
+	return b.ForEach(func(k, v []byte) error {
+		if err := l.read(k, v); err != nil {
+			damaged(usageWhere(k), err)
+		}
+		return nil
+	})
 }
 
 // read takes one record of the bucket.
 func (l *ledger) read(k, v []byte) error {
 	if len(k) < 9 || len(v) != 8 || k[len(k)-9] != 0 {
-		return errRecord
+		return queue.ErrDamaged
 	}
 	account := string(k[:len(k)-9])
 	u := l.accounts[account]

@@ -40,6 +40,8 @@ func newMetrics(s *Spool) *metrics {
 		m.commits, m.units, m.appends,
 		gauge("sesame_store_free_bytes", "Room on disk that an append may still use.",
 			func() float64 { return float64(s.room.free()) }),
+		gauge("sesame_store_damaged_records", "Damaged records that were met since the start and passed over, 1000 at most.",
+			func() float64 { return float64(s.damage.count()) }),
 		gauge("sesame_store_reusable_bytes", "Room inside the database file.",
 			func() float64 { return float64(s.room.pages()) }),
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/sesame-mta/sesame/event"
 )
 
-// Read gives up to limit records with a number above after, in order.
+// Read gives up to limit records with a number above after, in order, but for
+// damaged ones.
 func (s *Spool) Read(ctx context.Context, consumer string, after uint64, limit int) ([]event.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -26,9 +27,10 @@ func (s *Spool) Read(ctx context.Context, consumer string, after uint64, limit i
 		}
 		c := box.Cursor()
 		for k, v := c.Seek(seqKey(after + 1)); k != nil && len(out) < limit; k, v = c.Next() {
-			e, err := decodeEvent(consumer, v)
+			e, err := decodeEvent(consumer, k, v)
 			if err != nil {
-				return err
+				s.damage.tell(eventWhere(consumer, k), err)
+				continue
 			}
 			out = append(out, event.Record{Seq: binary.BigEndian.Uint64(k), Event: e})
 		}

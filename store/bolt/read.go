@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	bbolt "go.etcd.io/bbolt"
@@ -34,7 +35,9 @@ func (s *Spool) Lines(ctx context.Context, after queue.Line, limit int) ([]queue
 		for k != nil && len(out) < limit {
 			line, due, _, ok := splitDueKey(k)
 			if !ok {
-				return fmt.Errorf("schedule: %w", errRecord)
+				s.damage.tell(dueWhere(k), queue.ErrDamaged)
+				k, _ = c.Seek(append(bytes.Clone(k), 0))
+				continue
 			}
 			out = append(out, queue.LineDue{Line: line, Due: fromMillis(due)})
 			k, _ = c.Seek(afterLine(line))
@@ -66,16 +69,13 @@ func (s *Spool) Page(ctx context.Context, line queue.Line, p queue.PageOptions) 
 					from = append([]byte(nil), k...)
 					return nil
 				}
-				_, due, key, ok := splitDueKey(k)
-				if !ok {
-					return fmt.Errorf("schedule: %w", errRecord)
-				}
-				if !p.DueBy.IsZero() && due > millis(p.DueBy) {
-					return nil
-				}
-				e, err := decodeEntry(key, entries.Get(key))
+				e, where, err := scheduled(entries, k)
 				if err != nil {
-					return err
+					s.damage.tell(where, err)
+					continue
+				}
+				if !p.DueBy.IsZero() && e.Due.After(p.DueBy) {
+					return nil
 				}
 				if !p.ExpiresBy.IsZero() && e.Expires.After(p.ExpiresBy) {
 					continue
@@ -91,6 +91,25 @@ func (s *Spool) Page(ctx context.Context, line queue.Line, p queue.PageOptions) 
 	return out, nil
 }
 
+// scheduled gives the queued entry that a key of the schedule stands for, or what
+// is damaged and where.
+func scheduled(entries *bbolt.Bucket, k []byte) (e queue.Entry, where string, err error) {
+	line, due, key, ok := splitDueKey(k)
+	if !ok {
+		return e, dueWhere(k), fmt.Errorf("%w: bad key", queue.ErrDamaged)
+	}
+	v := entries.Get(key)
+	if v != nil {
+		if e, err = decodeEntry(key, v); err != nil {
+			return e, entryWhere(key), err
+		}
+	}
+	if v == nil || e.State != queue.Queued || e.Line != line || millis(e.Due) != due {
+		return e, dueWhere(k), fmt.Errorf("%w: no such queued entry", queue.ErrDamaged)
+	}
+	return e, "", nil
+}
+
 // Load gives a message and those of its entries that still exist.
 func (s *Spool) Load(ctx context.Context, id mail.ID, ns []int) (*queue.Message, []queue.Entry, error) {
 	if err := ctx.Err(); err != nil {
@@ -99,39 +118,56 @@ func (s *Spool) Load(ctx context.Context, id mail.ID, ns []int) (*queue.Message,
 	var m *queue.Message
 	var out []queue.Entry
 	err := s.view(func(tx *bbolt.Tx) error {
-		v := tx.Bucket([]byte(bucketMessages)).Get(id[:])
-		if v == nil {
-			return queue.ErrNotFound
+		v, err := storedMessage(tx, id)
+		if err != nil {
+			return err
 		}
-		var err error
 		if m, err = decodeMessage(id, v); err != nil {
 			return err
 		}
-		out, err = loadEntries(tx.Bucket([]byte(bucketEntries)), id, ns)
-		return err
+		out = s.loadEntries(tx.Bucket([]byte(bucketEntries)), id, ns)
+		return nil
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, s.tellDamaged(id, err)
 	}
 	return m, out, nil
 }
 
-func loadEntries(entries *bbolt.Bucket, id mail.ID, ns []int) (out []queue.Entry, err error) {
-	add := func(k, v []byte) error {
-		e, err := decodeEntry(k, v)
-		if err == nil {
+// storedMessage gives the record of a message. Without one its entries are damage.
+func storedMessage(tx *bbolt.Tx, id mail.ID) ([]byte, error) {
+	v := tx.Bucket([]byte(bucketMessages)).Get(id[:])
+	if v == nil && hasPrefix(tx.Bucket([]byte(bucketEntries)), id) {
+		return nil, fmt.Errorf("message %s: %w: no record", id, queue.ErrDamaged)
+	}
+	if v == nil {
+		return nil, queue.ErrNotFound
+	}
+	return v, nil
+}
+
+// tellDamaged tells of a message when it is damaged, and gives the error on.
+func (s *Spool) tellDamaged(id mail.ID, err error) error {
+	if errors.Is(err, queue.ErrDamaged) {
+		s.damage.tell(messageWhere(id), err)
+	}
+	return err
+}
+
+func (s *Spool) loadEntries(entries *bbolt.Bucket, id mail.ID, ns []int) (out []queue.Entry) {
+	add := func(k, v []byte) {
+		if e, err := decodeEntry(k, v); err != nil {
+			s.damage.tell(entryWhere(k), err)
+		} else {
 			out = append(out, e)
 		}
-		return err
 	}
 	if len(ns) == 0 {
 		c := entries.Cursor()
 		for k, v := c.Seek(id[:]); bytes.HasPrefix(k, id[:]); k, v = c.Next() {
-			if err := add(k, v); err != nil {
-				return nil, err
-			}
+			add(k, v)
 		}
-		return out, nil
+		return out
 	}
 	for _, n := range ns {
 		if n < 0 || n > 1<<16-1 {
@@ -139,12 +175,10 @@ func loadEntries(entries *bbolt.Bucket, id mail.ID, ns []int) (out []queue.Entry
 		}
 		k := entryKey(id, n)
 		if v := entries.Get(k); v != nil {
-			if err := add(k, v); err != nil {
-				return nil, err
-			}
+			add(k, v)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // Find gives entries for operators, in (id, n) order.
@@ -178,7 +212,8 @@ func (s *Spool) Find(ctx context.Context, f queue.Filter) ([]queue.Entry, error)
 				}
 				e, err := decodeEntry(k, v)
 				if err != nil {
-					return err
+					s.damage.tell(entryWhere(k), err)
+					continue
 				}
 				if matches(&e, &f) {
 					out = append(out, e)

@@ -2,7 +2,6 @@ package bolt
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/fxamacker/cbor/v2"
@@ -14,8 +13,6 @@ import (
 
 // recordVersion is the first octet of every record of ours.
 const recordVersion = 1
-
-var errRecord = errors.New("damaged record")
 
 // decoder takes text as it was written, UTF-8 or not: what was confirmed must be
 // readable. Its options are constant, so there is no error.
@@ -76,19 +73,19 @@ func encodeMessage(m *queue.Message, file string, size int64, small []byte) ([]b
 // openMessageRecord takes a record apart; small aliases v.
 func openMessageRecord(v []byte) (r *messageRecord, small []byte, err error) {
 	if len(v) < 5 || v[0] != recordVersion {
-		return nil, nil, errRecord
+		return nil, nil, queue.ErrDamaged
 	}
 	n := uint64(binary.BigEndian.Uint32(v[1:]))
 	if n > uint64(len(v)-5) {
-		return nil, nil, errRecord
+		return nil, nil, queue.ErrDamaged
 	}
 	r = &messageRecord{}
 	if err := decoder.Unmarshal(v[5:5+n], r); err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", errRecord, err)
+		return nil, nil, fmt.Errorf("%w: %w", queue.ErrDamaged, err)
 	}
 	small = v[5+n:]
 	if r.ContentFile == "" && int64(len(small)) != r.ContentSize || r.ContentFile != "" && len(small) > 0 {
-		return nil, nil, errRecord
+		return nil, nil, queue.ErrDamaged
 	}
 	return r, small, nil
 }
@@ -110,13 +107,16 @@ func decodeMessage(id mail.ID, v []byte) (*queue.Message, error) {
 		err = m.To[i].UnmarshalText([]byte(r.To[i]))
 	}
 	if err != nil || len(r.Drop)%2 != 0 || len(r.Tags)%2 != 0 {
-		return nil, fmt.Errorf("message %s: %w", id, errRecord)
+		return nil, fmt.Errorf("message %s: %w", id, queue.ErrDamaged)
 	}
 	for i := 0; i < len(r.Drop); i += 2 {
 		m.Edit.Drop = append(m.Edit.Drop, message.Span{Off: r.Drop[i], Len: r.Drop[i+1]})
 	}
 	for i := 0; i < len(r.Tags); i += 2 {
 		m.Tags = append(m.Tags, queue.Tag{Name: r.Tags[i], Value: r.Tags[i+1]})
+	}
+	if !fits(m, r.ContentSize) {
+		return nil, fmt.Errorf("message %s: %w", id, queue.ErrDamaged)
 	}
 	return m, nil
 }
@@ -177,19 +177,21 @@ func encodeEntry(e *queue.Entry) ([]byte, error) {
 
 func decodeEntry(k, v []byte) (queue.Entry, error) {
 	if len(k) != entryKeySize || len(v) < 1 || v[0] != recordVersion {
-		return queue.Entry{}, errRecord
+		return queue.Entry{}, queue.ErrDamaged
 	}
 	e := queue.Entry{}
 	e.ID, e.N = splitEntryKey(k)
 	var r entryRecord
 	if err := decoder.Unmarshal(v[1:], &r); err != nil {
-		return queue.Entry{}, fmt.Errorf("entry %d of %s: %w: %w", e.N, e.ID, errRecord, err)
+		return queue.Entry{}, fmt.Errorf("entry %d of %s: %w: %w", e.N, e.ID, queue.ErrDamaged, err)
 	}
 	if err := e.To.UnmarshalText([]byte(r.To)); err != nil {
-		return queue.Entry{}, fmt.Errorf("entry %d of %s: %w", e.N, e.ID, errRecord)
+		return queue.Entry{}, fmt.Errorf("entry %d of %s: %w", e.N, e.ID, queue.ErrDamaged)
 	}
 	e.Line = queue.Line{Account: r.Account, Domain: e.To.Domain()}
-	e.State = queue.State(r.State)
+	if e.State = queue.State(r.State); e.State < queue.Queued || e.State > queue.Held {
+		return queue.Entry{}, fmt.Errorf("entry %d of %s: %w: state %d", e.N, e.ID, queue.ErrDamaged, r.State)
+	}
 	e.Due, e.Expires = fromMillis(r.Due), fromMillis(r.Expires)
 	e.Attempts, e.Last, e.LastHost, e.Scanned = r.Attempts, r.Last.reply(), r.LastHost, r.Scanned
 	return e, nil

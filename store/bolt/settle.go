@@ -54,16 +54,13 @@ func (s *Spool) Commit(ctx context.Context, st queue.Settlement) error {
 
 func (o *settleOp) apply(b *batch) error {
 	o.unlink = ""
-	found, err := b.read(o.id, func(yield func(int) bool) {
+	found := b.read(o.id, func(yield func(int) bool) {
 		for _, e := range o.entries {
 			if !yield(e.N) {
 				return
 			}
 		}
 	})
-	if err != nil {
-		return err
-	}
 	b.addEvents(o.events)
 	final := false
 	for _, st := range o.entries {
@@ -90,8 +87,9 @@ func (o *settleOp) apply(b *batch) error {
 	return nil
 }
 
-// read gives the entries of a message that exist, before anything is written.
-func (b *batch) read(id mail.ID, ns func(func(int) bool)) (map[int]*queue.Entry, error) {
+// read gives the entries of a message that exist, before anything is written. It
+// passes over damaged ones: what is wanted of the others must be done.
+func (b *batch) read(id mail.ID, ns func(func(int) bool)) map[int]*queue.Entry {
 	found := make(map[int]*queue.Entry)
 	for n := range ns {
 		k := entryKey(id, n)
@@ -101,11 +99,12 @@ func (b *batch) read(id mail.ID, ns func(func(int) bool)) (map[int]*queue.Entry,
 		}
 		e, err := decodeEntry(k, v)
 		if err != nil {
-			return nil, err
+			b.s.damage.tell(entryWhere(k), err)
+			continue
 		}
 		found[n] = &e
 	}
-	return found, nil
+	return found
 }
 
 func (b *batch) removeEntry(e *queue.Entry) {
@@ -208,10 +207,7 @@ func (o *alterOp) apply(b *batch) error {
 			ns = append(ns, n)
 		}
 	}
-	found, err := b.read(o.id, slices.Values(ns))
-	if err != nil {
-		return err
-	}
+	found := b.read(o.id, slices.Values(ns))
 	if len(found) == 0 {
 		return queue.ErrNotFound
 	}

@@ -34,6 +34,7 @@ type Spool struct {
 	epoch    uint32
 	lastSeen time.Time
 	metrics  *metrics
+	damage   damage
 	room     *room
 
 	broken atomic.Pointer[error] // why nothing works any more
@@ -65,6 +66,7 @@ func Open(o Options) (*Spool, error) {
 	s := &Spool{
 		opts: o, log: o.Log, fail: o.Failpoints, content: filepath.Join(o.Dir, contentDir),
 		changed: make(map[string]chan struct{}), down: make(chan struct{}),
+		damage: damage{log: o.Log},
 	}
 	if err := makeDir(o.Dir, s.content); err != nil {
 		return nil, err
@@ -143,7 +145,7 @@ func (s *Spool) load() (err error) {
 		if v := meta.Get(keyState); len(v) == stateSize {
 			s.depth, s.lastSeen = splitState(v)
 		}
-		if err := s.ledger.load(tx.Bucket([]byte(bucketUsage))); err != nil {
+		if err := s.ledger.load(tx.Bucket([]byte(bucketUsage)), s.damage.tell); err != nil {
 			return err
 		}
 		if err := s.fail.Hit("open.epoch"); err != nil {

@@ -26,7 +26,7 @@ func (s *Spool) Usage(ctx context.Context, account string, at time.Time, limit i
 		c := tx.Bucket([]byte(bucketUsage)).Cursor()
 		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
 			if err := l.read(k, v); err != nil {
-				return fmt.Errorf("usage: %w", err)
+				s.damage.tell(usageWhere(k), err)
 			}
 		}
 		return nil

@@ -28,7 +28,7 @@ func testAppend(b *bench) {
 	m := &s.Message
 	m.From, m.HeaderSize, m.EightBit, m.RequireTLS, m.Notice = from, 14, true, true, true
 	m.Pool, m.ConfigSet, m.Tags = "bulk", "main", []queue.Tag{{Name: "campaign", Value: "spring"}, {Name: "n", Value: "2"}}
-	m.Edit = message.Edit{Prefix: []byte("Received: y\r\n"), Drop: []message.Span{{Off: 0, Len: 12}, {Off: 3, Len: 1}}}
+	m.Edit = message.Edit{Prefix: []byte("Received: y\r\n"), Drop: []message.Span{{Off: 0, Len: 3}, {Off: 3, Len: 9}}}
 	m.Keys, m.MessageID = []string{"k1", "k2"}, "<m@example.org>"
 	s.Due = base().Add(time.Minute)
 	id, err := b.Append(ctx, s)
