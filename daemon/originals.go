@@ -15,10 +15,12 @@ type originals struct{ spool queue.Spool }
 
 func (o originals) Original(ctx context.Context, id mail.ID) (forward.Original, error) {
 	m, waiting, err := o.spool.Load(ctx, id, nil)
-	if errors.Is(err, queue.ErrNotFound) {
+	switch {
+	case errors.Is(err, queue.ErrNotFound):
 		return forward.Original{}, forward.ErrGone
-	}
-	if err != nil {
+	case errors.Is(err, queue.ErrDamaged):
+		return forward.Original{}, forward.ErrDamaged
+	case err != nil:
 		return forward.Original{}, err
 	}
 	out := forward.Original{From: m.From, MessageID: m.MessageID, Accepted: m.Accepted, Waiting: len(waiting), Notice: m.Notice}
@@ -26,6 +28,9 @@ func (o originals) Original(ctx context.Context, id mail.ID) (forward.Original, 
 		return out, nil
 	}
 	content, err := o.spool.Open(ctx, id)
+	if errors.Is(err, queue.ErrDamaged) {
+		return out, nil // the sender hears of it all the same
+	}
 	if err != nil {
 		return forward.Original{}, err
 	}

@@ -122,9 +122,13 @@ func (q *Queue) fill(ctx context.Context, l *line) {
 }
 
 // check loads the message of a lease and drops the entries that have gone or
-// changed since they were read. It reports whether any is left.
+// changed since they were read. It reports whether any is left; a message that is
+// damaged has none.
 func (q *Queue) check(ctx context.Context, lease *Lease, keep func(Entry) bool) bool {
 	m, entries, err := q.spool.Load(ctx, lease.Entries[0].ID, numbers(lease.Entries))
+	if errors.Is(err, ErrDamaged) {
+		err = q.setAside(ctx, lease, err)
+	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		if ctx.Err() == nil {
 			q.log.Error("spool failed", "text", "load", "err", err)
@@ -161,6 +165,18 @@ func (q *Queue) check(ctx context.Context, lease *Lease, keep func(Entry) bool) 
 	q.mu.Unlock()
 	q.tell(&n)
 	return len(lease.Entries) > 0
+}
+
+// setAside holds the entries of a message that cannot be read, for the operator,
+// so that others are tried. Once held they are not found.
+func (q *Queue) setAside(ctx context.Context, lease *Lease, cause error) error {
+	id := lease.Entries[0].ID
+	_, err := q.spool.Alter(ctx, id, numbers(lease.Entries), Alteration{State: Held})
+	if err != nil {
+		return err
+	}
+	q.log.Error("damaged message held", "id", id, "domain", lease.Line.Domain, "err", cause)
+	return ErrNotFound
 }
 
 func (q *Queue) unclaim(l *line, k key) {

@@ -69,7 +69,7 @@ func (q *Queue) alter(ctx context.Context, f Filter, a Alteration) (int, error) 
 
 // Cancel ends all entries that match as failed and gives their number. Entries
 // under way are passed over. The events to keep with each settlement come from
-// events, which may be nil.
+// events, which may be nil; of a damaged message there are none.
 func (q *Queue) Cancel(ctx context.Context, f Filter, events func(*Message, []Entry) []event.Event) (int, error) {
 	return q.each(ctx, f, func(ctx context.Context, part []Entry) (int, error) {
 		cancelled := 0
@@ -89,6 +89,10 @@ func (q *Queue) cancel(ctx context.Context, lease *Lease, events func(*Message, 
 	// Loaded again: what was read before the lease may be settled by now.
 	id := lease.Entries[0].ID
 	m, entries, err := q.spool.Load(ctx, id, numbers(lease.Entries))
+	if errors.Is(err, ErrDamaged) {
+		// Nothing is left to tell of; the operator may still be rid of it.
+		entries, events, err = lease.Entries, nil, nil
+	}
 	if err == nil && len(entries) > 0 {
 		settled := make([]Settled, len(entries))
 		for i, e := range entries {

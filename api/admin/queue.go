@@ -83,6 +83,9 @@ func (s *Server) eachEntry(ctx context.Context, f queue.Filter, write func(any) 
 					m = nil
 					continue
 				}
+				if errors.Is(err, queue.ErrDamaged) {
+					m, err = &queue.Message{ID: e.ID, Account: e.Line.Account}, nil // the entry says the rest
+				}
 				if err != nil {
 					return err
 				}

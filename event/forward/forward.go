@@ -39,13 +39,17 @@ const (
 	putOff = 10 * time.Second
 )
 
-// ErrGone says that a message is not kept any more.
-var ErrGone = errors.New("message is gone")
+// What a Messages may answer beside errors of its own.
+var (
+	ErrGone = errors.New("message is gone") // not kept any more
+	// ErrDamaged: it cannot be read, so that nobody can be told. Its events stay.
+	ErrDamaged = errors.New("message is damaged")
+)
 
 // Original is what a DSN quotes of the message that failed.
 type Original struct {
 	From      mail.ReversePath
-	Header    []byte // header section as it left
+	Header    []byte // header section as it left; nil when it is lost
 	MessageID string // value of its Message-ID field
 	Accepted  time.Time
 	// Waiting counts recipients that are not final yet: none can join the group
@@ -54,7 +58,7 @@ type Original struct {
 	Notice  bool
 }
 
-// Messages gives originals; ErrGone when there is none.
+// Messages gives originals.
 type Messages interface {
 	Original(ctx context.Context, id mail.ID) (Original, error)
 }
@@ -229,6 +233,8 @@ func (f *Forwarder) try(ctx context.Context, g []event.Record) (time.Duration, e
 	case errors.Is(err, ErrGone):
 		f.o.Log.Warn("bounce of an unknown message dropped", "id", first.Message)
 		return 0, nil
+	case errors.Is(err, ErrDamaged):
+		return group, nil
 	case err != nil:
 		return 0, fmt.Errorf("load %s: %w", first.Message, err)
 	}

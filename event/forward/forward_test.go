@@ -280,6 +280,29 @@ func TestAMessageThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	})
 }
 
+// Of a damaged message nobody can be told; its event stays and is no reason to
+// wait. Without its content the sender hears of it all the same.
+func TestADamagedMessageDelaysNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk()
+		orig := original(t, "b@example.org", 0)
+		orig.Header = nil
+		d.orig[two] = orig
+		d.lost = map[mail.ID]error{one: fmt.Errorf("load: %w", forward.ErrDamaged)}
+		defer run(t, d)()
+		d.bounce(t, one, 0)
+		time.Sleep(time.Second)
+		d.bounce(t, two, 0)
+		time.Sleep(time.Second)
+		if n, w := d.counts(); n != 1 || w != 1 {
+			t.Fatalf("%d notices, %d events waiting, want that of the other message", n, w)
+		}
+		if body := string(d.notice(0).Body); !strings.Contains(body, "550 5.1.1 user unknown") {
+			t.Errorf("the DSN says\n%s", body)
+		}
+	})
+}
+
 // A failure that was recorded under a clock since set back lies in the future.
 func TestAClockSetBackHoldsUpNoDSN(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
