@@ -14,6 +14,7 @@ import (
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
 )
 
 // bucketEntries of suppression.db holds owner 0 key: version, entry.
@@ -206,7 +207,7 @@ func encodeSuppressed(e *suppression.Entry) []byte {
 func decodeSuppressed(k, v []byte) (e suppression.Entry, err error) {
 	owner, key, ok := bytes.Cut(k, []byte{0})
 	if !ok || len(v) < 2 || v[0] != recordVersion {
-		return e, fmt.Errorf("suppression %q: %w", k, errRecord)
+		return e, fmt.Errorf("suppression %q: %w", k, queue.ErrDamaged)
 	}
 	e.Owner, e.Reason = string(owner), suppression.Reason(v[1])
 	v = v[2:]
@@ -236,10 +237,10 @@ func decodeSuppressed(k, v []byte) (e suppression.Entry, err error) {
 		address = string(key)
 	}
 	if !ok {
-		return e, fmt.Errorf("suppression %q: %w", k, errRecord)
+		return e, fmt.Errorf("suppression %q: %w", k, queue.ErrDamaged)
 	}
 	if e.Address, err = mail.ParseAddress(address); err != nil {
-		return e, fmt.Errorf("suppression %q: %w", k, errRecord)
+		return e, fmt.Errorf("suppression %q: %w", k, queue.ErrDamaged)
 	}
 	return e, nil
 }
