@@ -162,6 +162,7 @@ func TestClients(t *testing.T) {
 				continue
 			}
 			t.Run(c.name+" at "+g.port, func(t *testing.T) {
+				t.Parallel()
 				a.came(t, c.send(t, s.door, g))
 			})
 		}
@@ -172,6 +173,7 @@ func TestClients(t *testing.T) {
 		a.came(t, "Hello from Python over TLS")
 	})
 	t.Run("openssl by hand", func(t *testing.T) {
+		t.Parallel()
 		need(t, "openssl")
 		out := script(t, nil, "openssl.sh", s.door.fill(recipe(t, "libraries.md", "openssl.sh", "")), "sh", "openssl.sh")
 		if !strings.Contains(out, "250 Ok 0100") {
@@ -200,6 +202,21 @@ func TestClientsInTheStrictProfile(t *testing.T) {
 		}
 		t.Run(c.name+" at "+g.port, func(t *testing.T) { strict(t, c.send(t, s.door, g)) })
 	}
+	t.Run("openssl without a session", func(t *testing.T) {
+		need(t, "openssl")
+		var shown []string
+		for line := range strings.Lines(recipe(t, "libraries.md", "reach.sh", "")) {
+			out := program(t, "", nil, []byte("QUIT\n"), "sh", "-c", s.door.fill(line))
+			for line := range strings.Lines(out) {
+				if line = strings.TrimSpace(line); strings.HasPrefix(line, "2") {
+					shown = append(shown, line)
+				}
+			}
+		}
+		if len(shown) != 4 || shown[0] != "250 Ok" || shown[1] != "221 Bye" || !strings.HasPrefix(shown[2], "220 mail.example.com ESMTP SimpleEmailService-d-") {
+			t.Errorf("shown: %q", shown)
+		}
+	})
 	for name, send := range mailServers(s.door, gates[0]) {
 		t.Run(name, func(t *testing.T) {
 			if err := send(t, "sender@example.com", "Hello from "+name); err != nil {
