@@ -203,3 +203,27 @@ func TestPostfixWaitsOutTheRate(t *testing.T) {
 		t.Errorf("%d messages came, want each once: %v", len(mail), err)
 	}
 }
+
+// A session carries so many messages and then ends with 421. A Postfix that
+// keeps its connection open for all of them goes on with the next one.
+func TestPostfixGoesOnAfterTheLastMessageOfASession(t *testing.T) {
+	mx := receivingPostfix(t)
+	s := newSesame(t, settings{port: portOf(t, mx.Addr), top: "profile = \"ses\"\n[limits]\nmessages_per_connection = 3\n"})
+	s.verify("example.com")
+	p := postfixClient(t, s.door, gates[0], "smtp_connection_cache_on_demand = yes", "smtp_connection_cache_destinations = $relayhost",
+		"smtp_tls_connection_reuse = yes", "smtp_destination_concurrency_limit = 1", "initial_destination_concurrency = 1",
+		"minimal_backoff_time = 1s", "maximal_backoff_time = 2s", "queue_run_delay = 1s")
+	const n = 10
+	for i := range n {
+		if err := p.Run(t.Context(), message(fmt.Sprint("Number ", i)), "sendmail", "-f", "sender@example.com", recipient[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range n {
+		arrival(t, mx, fmt.Sprint("Number ", i))
+	}
+	logged(t, p, "said: 421 Connection closed by server. Maximum message count per session reached.")
+	if mail, err := mx.Mail(t.Context(), n); err != nil || len(mail) != n {
+		t.Errorf("%d messages came, want each once: %v", len(mail), err)
+	}
+}
