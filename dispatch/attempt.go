@@ -44,7 +44,8 @@ func (d *Dispatcher) try(ctx context.Context, s *site, lease *queue.Lease) {
 	outcomes := d.attempt(ctx, t.route, lease)
 	d.metrics.inFlight.Dec()
 	d.metrics.attempts.Inc()
-	signal := delivery.SignalOf(outcomes)
+	soften(outcomes)
+	signal := signalOf(outcomes)
 	if signal != 0 && ctx.Err() == nil {
 		now := d.o.Queue.Now()
 		d.o.Limiter.Report(s.name, now, signal)

@@ -3,12 +3,14 @@ package dispatch
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	reading "github.com/sesame-mta/sesame/dispatch/verdict"
 	"github.com/sesame-mta/sesame/mail"
 )
 
 type metrics struct {
 	attempts prometheus.Counter
 	results  *prometheus.CounterVec
+	failures *prometheus.CounterVec
 	expired  prometheus.Counter
 	retried  prometheus.Counter
 	inFlight prometheus.Gauge
@@ -26,6 +28,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "sesame_dispatch_outcomes_total",
 			Help: "Outcomes of recipients, by result.",
 		}, []string{"result"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sesame_dispatch_failures_total",
+			Help: "Failures of recipients, transient and permanent, by what the reply was about.",
+		}, []string{"class"}),
 		expired: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sesame_dispatch_expired_total",
 			Help: "Recipients given up because the message was too old.",
@@ -51,8 +57,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	for _, result := range []mail.Result{mail.Delivered, mail.Deferred, mail.Failed} {
 		m.results.WithLabelValues(result.String())
 	}
+	for _, class := range reading.Classes() {
+		m.failures.WithLabelValues(class.String())
+	}
 	if r != nil {
-		r.MustRegister(m.attempts, m.results, m.expired, m.retried, m.inFlight, m.wait, m.scans)
+		r.MustRegister(m.attempts, m.results, m.failures, m.expired, m.retried, m.inFlight, m.wait, m.scans)
 	}
 	return m
 }

@@ -131,8 +131,9 @@ func (d *Dispatcher) reject(ctx context.Context, lease *queue.Lease, f *finding)
 	verdicts := make([]verdict, len(lease.Entries))
 	settled := make([]queue.Settled, len(lease.Entries))
 	for i, e := range lease.Entries {
+		o := mail.Outcome{Result: mail.Failed, Reply: badContent()}
 		settled[i] = queue.Settled{N: e.N, Result: mail.Failed}
-		verdicts[i] = verdict{entry: e, outcome: mail.Outcome{Result: mail.Failed, Reply: badContent()}, settled: settled[i]}
+		verdicts[i] = verdict{entry: e, outcome: o, read: read(&o), settled: settled[i]}
 	}
 	var events []event.Event
 	if d.o.Interest != nil && f.told.CompareAndSwap(false, true) {

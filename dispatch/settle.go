@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	reading "github.com/sesame-mta/sesame/dispatch/verdict"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
@@ -25,7 +26,8 @@ const (
 type verdict struct {
 	entry   queue.Entry
 	outcome mail.Outcome
-	tried   bool // an attempt was made for it
+	read    reading.Verdict // of the outcome's reply
+	tried   bool            // an attempt was made for it
 	expired bool
 	settled queue.Settled
 }
@@ -48,7 +50,7 @@ func (d *Dispatcher) settle(ctx context.Context, lease *queue.Lease, outcomes []
 
 // judge turns an outcome into what is recorded. Unknown means temporary.
 func (d *Dispatcher) judge(e queue.Entry, o mail.Outcome, now time.Time, jitter float64) verdict {
-	v := verdict{entry: e, outcome: o, tried: true}
+	v := verdict{entry: e, outcome: o, read: read(&o), tried: true}
 	switch o.Result {
 	case mail.Delivered, mail.Failed:
 		v.settled = queue.Settled{N: e.N, Result: o.Result}
@@ -88,7 +90,7 @@ func (d *Dispatcher) settleAll(ctx context.Context, leases []*queue.Lease, paral
 				if e.Last.Code == 0 {
 					o.Reply = because
 				}
-				verdicts[i] = verdict{entry: e, outcome: o, expired: true, settled: queue.Settled{N: e.N, Result: mail.Failed}}
+				verdicts[i] = verdict{entry: e, outcome: o, read: read(&o), expired: true, settled: queue.Settled{N: e.N, Result: mail.Failed}}
 			}
 			d.record(ctx, lease, verdicts, now)
 			return nil
@@ -193,6 +195,13 @@ func (v *verdict) recipient(m *queue.Message) event.Recipient {
 	if v.settled.Result == mail.Deferred {
 		r.Expires = v.entry.Expires
 	}
+	switch v.event() {
+	case event.Bounce:
+		r.Class, r.BounceType, r.BounceSubType = v.read.Class.String(), v.read.BounceType, v.read.BounceSubType
+	case event.DeliveryDelay:
+		r.Class, r.DelayType = v.read.Class.String(), v.read.DelayType
+	default:
+	}
 	if v.expired {
 		r.Last = r.Reply
 		r.Reply = expiry(m, v.entry, v.outcome.Reply)
@@ -214,10 +223,12 @@ func expiry(m *queue.Message, e queue.Entry, last mail.Reply) mail.Reply {
 // for Queue.Cancel.
 func (d *Dispatcher) Cancelled(m *queue.Message, entries []queue.Entry) []event.Event {
 	verdicts := make([]verdict, len(entries))
+	o := mail.Outcome{Result: mail.Failed, Reply: *mail.Refuse(554, 7, 0, "Delivery was cancelled by the operator")}
 	for i, e := range entries {
 		verdicts[i] = verdict{
 			entry:   e,
-			outcome: mail.Outcome{Result: mail.Failed, Reply: *mail.Refuse(554, 7, 0, "Delivery was cancelled by the operator")},
+			outcome: o,
+			read:    read(&o),
 			settled: queue.Settled{N: e.N, Result: mail.Failed},
 		}
 	}
@@ -234,6 +245,9 @@ func (d *Dispatcher) tell(ctx context.Context, m *queue.Message, verdicts []verd
 		}
 		if v.expired {
 			d.metrics.expired.Inc()
+		}
+		if v.settled.Result != mail.Delivered {
+			d.metrics.failures.WithLabelValues(v.read.Class.String()).Inc()
 		}
 		if !d.log.Enabled(ctx, slog.LevelInfo) {
 			continue
