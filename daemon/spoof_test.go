@@ -167,6 +167,8 @@ func TestSpoofTable(t *testing.T) {
 		{"encoded word for an address", "ann@example.org", "From: =?utf-8?q?ceo=40bank.test?=\r\n", noAt},
 		{"encoded word in the local part", "ann@example.org", "From: <=?utf-8?q?ceo?=@example.org>\r\n", badLocal},
 		{"encoded word with an address in it, then ours", "ann@example.org", "From: =?utf-8?q?=3Cceo=40bank.test=3E?=@example.org\r\n", badLocal},
+		{"name that ends at a NUL once decoded", "ann@example.org", "From: =?utf-8?q?ceo=40bank.test=00?= <ann@example.org>\r\n", badName},
+		{"field by way of an encoded name", "ann@example.org", "From: =?utf-8?q?x=0D=0AFrom=3A_ceo=40bank.test?= <ann@example.org>\r\n", badName},
 		{"header by way of an encoded word", "ann@example.org", me + "Subject: =?utf-8?q?x=0D=0AFrom:_ceo=40bank.test?=\r\n", taken},
 		{"parameters of RFC 2231", "ann@example.org", "From*: utf-8''ceo%40bank.test\r\n", failed + "Missing required header 'From'."},
 		{"parameters of RFC 2231 beside From", "ann@example.org", me + "From*0*: utf-8''ceo%40bank.test\r\n", taken},

@@ -2,6 +2,8 @@ package message
 
 import (
 	"errors"
+	"io"
+	"mime"
 	"strings"
 
 	"github.com/sesame-mta/sesame/mail"
@@ -34,9 +36,10 @@ const (
 // what two readers could take for different addresses is an error. That are
 // groups, the obsolete syntax (but for dots in a display name, which are
 // everywhere), blanks and comments inside an address, a second angle address or
-// text after one, comments that hold specials, and local parts that hold an
-// encoded word or, quoted, anything that parts addresses. The error is one of
-// package mail or of this package, as it is.
+// text after one, comments that hold specials, encoded words that hide the end of
+// a line or of a string, and local parts that hold an encoded word or, quoted,
+// anything that parts addresses. The error is one of package mail or of this
+// package, as it is.
 func Addresses(value string) ([]mail.Address, error) {
 	var list []mail.Address
 	r := reader{s: value}
@@ -50,10 +53,25 @@ func Addresses(value string) ([]mail.Address, error) {
 		}
 		list = append(list, a)
 		if r.end() {
+			if hidesControl(value) {
+				return nil, ErrDisplayName
+			}
 			return list, nil
 		}
 		r.at++ // the comma: mailbox stops nowhere else
 	}
+}
+
+// hidesControl reports whether an encoded word, in quotes too, stands for text
+// that a reader which decodes before it parses would cut off or take for a field.
+func hidesControl(value string) bool {
+	if !strings.Contains(value, "=?") {
+		return false
+	}
+	// The octets are enough, in whatever character set.
+	d := mime.WordDecoder{CharsetReader: func(_ string, r io.Reader) (io.Reader, error) { return r, nil }}
+	text, err := d.DecodeHeader(value)
+	return err != nil || strings.ContainsAny(text, "\x00\r\n")
 }
 
 type reader struct {
