@@ -124,7 +124,7 @@ func (s *Server) listAccounts(*http.Request) (any, error) {
 }
 
 func (s *Server) showAccount(r *http.Request) (any, error) {
-	a, err := s.o.Accounts.Lookup(r.FormValue("account"))
+	a, err := s.account(r.FormValue("account"))
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ func (s *Server) tell(old, a account.Account) {
 // cancelled.
 func (s *Server) deleteAccount(r *http.Request) (any, error) {
 	ctx, force := r.Context(), r.FormValue("force") == "true"
-	a, err := s.o.Accounts.Lookup(r.FormValue("account"))
+	a, err := s.account(r.FormValue("account"))
 	if err != nil {
 		return nil, err
 	}

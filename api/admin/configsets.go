@@ -85,7 +85,7 @@ func (s *Server) createSet(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.o.Accounts.Lookup(q.Account)
+	a, err := s.account(q.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -103,38 +103,38 @@ func (s *Server) changeSet(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.o.Accounts.Lookup(q.Account)
+	a, err := s.account(q.Account)
 	if err != nil {
 		return nil, err
 	}
 	set, err := s.o.Sets.Change(r.Context(), a.ID, q.Name, q.apply)
 	if err != nil {
-		return nil, err
+		return nil, s.noSet(err, a.ID)
 	}
 	s.o.Log.Info("configuration set changed", "account", a.ID, "text", set.Name)
 	return s.set(set), nil
 }
 
 func (s *Server) showSet(r *http.Request) (any, error) {
-	a, err := s.o.Accounts.Lookup(r.FormValue("account"))
+	a, err := s.account(r.FormValue("account"))
 	if err != nil {
 		return nil, err
 	}
 	set, err := s.o.Sets.Get(a.ID, r.FormValue("name"))
 	if err != nil {
-		return nil, err
+		return nil, s.noSet(err, a.ID)
 	}
 	return s.set(set), nil
 }
 
 func (s *Server) deleteSet(r *http.Request) (any, error) {
-	a, err := s.o.Accounts.Lookup(r.FormValue("account"))
+	a, err := s.account(r.FormValue("account"))
 	if err != nil {
 		return nil, err
 	}
 	set, err := s.o.Sets.Delete(r.Context(), a.ID, r.FormValue("name"))
 	if err != nil {
-		return nil, err
+		return nil, s.noSet(err, a.ID)
 	}
 	s.o.Log.Info("configuration set deleted", "account", a.ID, "text", set.Name)
 	return s.set(set), nil
@@ -143,7 +143,7 @@ func (s *Server) deleteSet(r *http.Request) (any, error) {
 func (s *Server) listSets(r *http.Request) (any, error) {
 	id := ""
 	if name := r.FormValue("account"); name != "" {
-		a, err := s.o.Accounts.Lookup(name)
+		a, err := s.account(name)
 		if err != nil {
 			return nil, err
 		}

@@ -108,7 +108,7 @@ func (s *Server) importCredential(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.o.Accounts.Lookup(q.Account)
+	a, err := s.account(q.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (s *Server) listCredentials(r *http.Request) (any, error) {
 func (s *Server) showCredential(r *http.Request) (any, error) {
 	c, err := s.o.Accounts.Credential(r.FormValue("access_key_id"))
 	if err != nil {
-		return nil, err
+		return nil, s.noCredential(err)
 	}
 	return s.credential(c), nil
 }
@@ -156,7 +156,7 @@ func (s *Server) setCredential(r *http.Request) (any, error) {
 	}
 	c, err := s.o.Accounts.SetTerms(r.Context(), q.AccessKeyID, account.Terms(q.Terms))
 	if err != nil {
-		return nil, err
+		return nil, s.noCredential(err)
 	}
 	s.o.Log.Info("credential changed", "account", c.Account, "text", c.AccessKeyID)
 	return s.credential(c), nil
@@ -165,7 +165,7 @@ func (s *Server) setCredential(r *http.Request) (any, error) {
 func (s *Server) revokeCredential(r *http.Request) (any, error) {
 	c, err := s.o.Accounts.Revoke(r.Context(), r.FormValue("access_key_id"))
 	if err != nil {
-		return nil, err
+		return nil, s.noCredential(err)
 	}
 	s.o.Log.Info("credential revoked", "account", c.Account, "text", c.AccessKeyID)
 	return s.credential(c), nil

@@ -115,7 +115,7 @@ func (s *Server) identity(i identity.Identity) Identity {
 func (s *Server) listIdentities(r *http.Request) (any, error) {
 	id := ""
 	if name := r.FormValue("account"); name != "" {
-		a, err := s.o.Accounts.Lookup(name)
+		a, err := s.account(name)
 		if err != nil {
 			return nil, err
 		}
@@ -133,11 +133,12 @@ func (s *Server) listIdentities(r *http.Request) (any, error) {
 
 // theIdentity gives the one that the query names.
 func (s *Server) theIdentity(r *http.Request) (identity.Identity, error) {
-	a, err := s.o.Accounts.Lookup(r.FormValue("account"))
+	a, err := s.account(r.FormValue("account"))
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	return s.o.Identities.Get(a.ID, r.FormValue("identity"))
+	i, err := s.o.Identities.Get(a.ID, r.FormValue("identity"))
+	return i, s.noIdentity(err, a.ID)
 }
 
 func (s *Server) showIdentity(r *http.Request) (any, error) {

@@ -41,13 +41,13 @@ func (s *Server) changing(r *http.Request, what string, f func(ctx context.Conte
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.o.Accounts.Lookup(q.Account)
+	a, err := s.account(q.Account)
 	if err != nil {
 		return nil, err
 	}
 	i, err := f(r.Context(), a.ID, q)
 	if err != nil {
-		return nil, err
+		return nil, s.noIdentity(err, a.ID)
 	}
 	s.o.Log.Info("identity set", "account", a.ID, "domain", i.Name, "text", what)
 	s.wake()
@@ -92,13 +92,13 @@ func (s *Server) verifyIdentity(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.o.Accounts.Lookup(q.Account)
+	a, err := s.account(q.Account)
 	if err != nil {
 		return nil, err
 	}
 	i, err := s.o.Identities.Get(a.ID, q.Identity)
 	if err != nil {
-		return nil, err
+		return nil, s.noIdentity(err, a.ID)
 	}
 	if !i.IsDomain() && s.o.MailLink == nil {
 		return nil, errNoLinks
@@ -119,7 +119,7 @@ func (s *Server) checkIdentity(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.o.Accounts.Lookup(q.Account)
+	a, err := s.account(q.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (s *Server) checkIdentity(r *http.Request) (any, error) {
 	}
 	i, problems, err := s.o.Checker.Check(r.Context(), a.ID, q.Identity)
 	if err != nil {
-		return nil, err
+		return nil, s.noIdentity(err, a.ID)
 	}
 	if problems == nil {
 		problems = []string{}

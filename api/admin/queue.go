@@ -32,7 +32,7 @@ func (s *Server) filter(sel Selection) (queue.Filter, error) {
 		f.ID = id
 	}
 	if sel.Account != "" {
-		a, err := s.o.Accounts.Lookup(sel.Account)
+		a, err := s.account(sel.Account)
 		if err != nil {
 			return f, err
 		}

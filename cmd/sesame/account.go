@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -55,6 +56,9 @@ func (s *settings) change(f *pflag.FlagSet, name string) (admin.AccountChange, e
 		q.Quota = &n
 	}
 	if f.Changed("rate") {
+		if math.IsNaN(s.rate) || math.IsInf(s.rate, 0) {
+			return q, errors.New("--rate is a number")
+		}
 		q.Rate = &s.rate
 	}
 	for flag, v := range map[string]struct {
