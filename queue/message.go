@@ -95,8 +95,9 @@ type Charge struct {
 	Limit int64
 }
 
-// Draft is content on its way into the spool. Small drafts stay in memory,
-// large ones stream into a temporary file that is removed at the next start.
+// Draft is content on its way into the spool. Small drafts stay in memory, as long
+// as there are not too many; the others stream into a temporary file that is
+// removed at the next start.
 type Draft interface {
 	// Write takes octets of the content. A full disk is ErrFull.
 	Write(p []byte) (int, error)

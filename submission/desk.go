@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/auth"
@@ -80,6 +81,7 @@ type Desk struct {
 	o       Options
 	metrics metrics
 	bufs    sync.Pool
+	headers *semaphore.Weighted // octets
 	warned  unsigned
 }
 
@@ -97,7 +99,7 @@ func New(o Options) *Desk {
 	if o.Renew == nil {
 		o.Renew = unlimited
 	}
-	d := &Desk{o: o, metrics: newMetrics(o.Metrics)}
+	d := &Desk{o: o, metrics: newMetrics(o.Metrics), headers: semaphore.NewWeighted(maxHeaders)}
 	d.bufs.New = func() any { return new([receiveBuf]byte) }
 	return d
 }
@@ -134,10 +136,15 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	}
 	defer draft.Discard()
 
-	header, err := d.receive(draft, r.Content)
+	size, err := d.receive(draft, r.Content)
 	if err != nil {
 		return mail.ID{}, d.note(log, "content", err)
 	}
+	header, done, err := d.header(ctx, draft, size)
+	if err != nil {
+		return mail.ID{}, d.note(log, "storage", err)
+	}
+	defer done()
 	facts := r.Content.Facts()
 	section, err := headerLimits.Scan(header)
 	if err != nil {

@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"context"
 	"errors"
 	"io"
 
@@ -8,16 +9,21 @@ import (
 	"github.com/sesame-mta/sesame/queue"
 )
 
-// maxHeader bounds the header section in octets; it is kept in memory.
-const maxHeader = 256 << 10
+// maxHeader bounds the header section of a message in octets, and maxHeaders those
+// that are in memory at a time: of messages that have come in full, not of those
+// whose senders take their time. The others wait.
+const (
+	maxHeader  = 256 << 10
+	maxHeaders = 32 << 20
+)
 
 // receiveBuf is the size of one read from the door in octets.
 const receiveBuf = 32 << 10
 
-// receive streams the content into the draft and gives its header section with
-// the empty line. It reads to the true end whatever happens on our side, so that
+// receive streams the content into the draft and gives the size of its header
+// section with the empty line. It reads to the true end whatever happens on our side, so that
 // the session stays in step; the first refusal is what it returns.
-func (d *Desk) receive(draft queue.Draft, content io.Reader) ([]byte, error) {
+func (d *Desk) receive(draft queue.Draft, content io.Reader) (int, error) {
 	var (
 		header  = message.Splitter{Max: maxHeader}
 		refusal error
@@ -32,11 +38,11 @@ func (d *Desk) receive(draft queue.Draft, content io.Reader) ([]byte, error) {
 		switch {
 		case errors.Is(err, io.EOF):
 			if refusal != nil {
-				return nil, refusal
+				return 0, refusal
 			}
-			return header.Header(), nil
+			return header.Size(), nil
 		case err != nil:
-			return nil, err
+			return 0, err
 		}
 	}
 }
@@ -55,4 +61,19 @@ func (d *Desk) keep(draft queue.Draft, header *message.Splitter, p []byte) error
 		return malformed(err)
 	}
 	return nil
+}
+
+// header takes the header section back from the draft. The caller gives it up with
+// done when it has no more use for it.
+func (d *Desk) header(ctx context.Context, draft queue.Draft, size int) (header []byte, done func(), err error) {
+	if err := d.headers.Acquire(ctx, int64(size)); err != nil {
+		return nil, nil, errTemporary.WithCause(err) // the session ends
+	}
+	done = func() { d.headers.Release(int64(size)) }
+	header = make([]byte, size)
+	if n, err := draft.ReadAt(header, 0); n < size {
+		done()
+		return nil, nil, errTemporary.WithCause(err)
+	}
+	return header, done, nil
 }

@@ -1,14 +1,14 @@
 package message
 
-// Splitter finds the header section at the front of content that comes in
-// pieces, and keeps it. The zero value is ready; Max bounds what it keeps.
+// Splitter finds the end of the header section at the front of content that comes
+// in pieces. It keeps nothing of it. The zero value is ready.
 type Splitter struct {
 	// Max is the most octets of a header section, 256 KB when 0.
 	Max int
 
-	header []byte
-	match  int // octets of CRLF CRLF seen, counting the start as a CRLF
-	state  int
+	size  int
+	match int // octets of CRLF CRLF seen, counting the start as a CRLF
+	state int
 }
 
 const (
@@ -20,7 +20,7 @@ const (
 // Feed takes the next piece of the content and gives how many of its octets
 // belong to the header section, the empty line included. Content that begins
 // with CRLF has that as its whole header section. ErrHeaderSize says that no
-// empty line came in time; what was kept is then of no use.
+// empty line came in time.
 func (s *Splitter) Feed(p []byte) (int, error) {
 	switch s.state {
 	case begun:
@@ -44,16 +44,15 @@ func (s *Splitter) Feed(p []byte) (int, error) {
 			break
 		}
 	}
-	if len(s.header)+n > (Limits{Octets: s.Max}).orDefault().Octets {
+	if s.size+n > (Limits{Octets: s.Max}).orDefault().Octets {
 		return 0, ErrHeaderSize
 	}
-	s.header = append(s.header, p[:n]...)
+	s.size += n
 	return n, nil
 }
 
 // Ended reports whether the empty line was seen.
 func (s *Splitter) Ended() bool { return s.state == ended }
 
-// Header gives the octets of the header section so far. They stay valid until
-// the next Feed.
-func (s *Splitter) Header() []byte { return s.header }
+// Size gives the octets of the header section so far.
+func (s *Splitter) Size() int { return s.size }

@@ -35,15 +35,15 @@ func TestSplitterFindsTheEndHoweverTheContentIsCut(t *testing.T) {
 					}
 					taken += n
 				}
-				if string(s.Header()) != c.header || taken != len(c.header) || s.Ended() != c.ended {
-					t.Fatalf("pieces of %d: %q, %d octets, ended %v", size, s.Header(), taken, s.Ended())
+				if got := c.content[:s.Size()]; got != c.header || taken != len(c.header) || s.Ended() != c.ended {
+					t.Fatalf("pieces of %d: %q, %d octets, ended %v", size, got, taken, s.Ended())
 				}
 			}
 		})
 	}
 }
 
-func TestSplitterKeepsNoMoreThanItMay(t *testing.T) {
+func TestSplitterTakesNoMoreThanItMay(t *testing.T) {
 	s := message.Splitter{Max: 10}
 	if _, err := s.Feed([]byte("A: 4567890")); err != nil {
 		t.Fatal(err)

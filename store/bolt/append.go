@@ -61,6 +61,7 @@ func (s *Spool) Append(ctx context.Context, sub queue.Submission) (mail.ID, erro
 		}
 	}
 	a.value, err = encodeMessage(&sub.Message, a.file, d.size, d.buf)
+	defer d.s.held.Add(-int64(cap(d.buf))) // the record is as large
 	d.buf = nil
 	if err == nil {
 		err = s.submit(a.unit())

@@ -19,10 +19,11 @@ import (
 	"github.com/sesame-mta/sesame/queue"
 )
 
-// draft is content on its way in: small in memory, large in a temporary file.
+// draft is content on its way in: small in memory, as long as not all of them
+// together are large, else in a temporary file.
 type draft struct {
 	s       *Spool
-	buf     []byte
+	buf     []byte // its capacity is what the draft has of the memory for all
 	file    *os.File
 	size    int64
 	checked int64 // room was last looked at with this size
@@ -54,8 +55,7 @@ func (d *draft) Write(p []byte) (int, error) {
 	if d.err != nil {
 		return 0, d.err
 	}
-	if d.file == nil && len(d.buf)+len(p) <= d.s.opts.MaxSmall {
-		d.buf = append(d.buf, p...)
+	if d.file == nil && d.hold(p) {
 		d.size += int64(len(p))
 		return len(p), nil
 	}
@@ -65,6 +65,30 @@ func (d *draft) Write(p []byte) (int, error) {
 		d.err = asFull(err)
 	}
 	return n, d.err
+}
+
+// hold keeps p in memory, unless the draft is large or all drafts together are.
+func (d *draft) hold(p []byte) bool {
+	n := len(d.buf) + len(p)
+	if n > d.s.opts.MaxSmall {
+		return false
+	}
+	if was := cap(d.buf); n > was {
+		size := min(max(n, 2*was), d.s.opts.MaxSmall)
+		if d.s.held.Add(int64(size-was)) > d.s.opts.Memory {
+			d.s.held.Add(int64(was - size))
+			return false
+		}
+		d.buf = append(make([]byte, 0, size), d.buf...)
+	}
+	d.buf = append(d.buf, p...)
+	return true
+}
+
+// letGo gives the memory of the draft back.
+func (d *draft) letGo() {
+	d.s.held.Add(-int64(cap(d.buf)))
+	d.buf = nil
 }
 
 // spill writes to the file, making it first.
@@ -82,7 +106,7 @@ func (d *draft) spill(p []byte) (int, error) {
 		if _, err := f.Write(d.buf); err != nil {
 			return 0, fmt.Errorf("draft: %w", err)
 		}
-		d.buf = nil
+		d.letGo()
 	}
 	if d.checked == 0 || d.size-d.checked > roomStep {
 		d.checked = max(d.size, 1)
@@ -119,7 +143,7 @@ func (d *draft) Discard() {
 		return
 	}
 	d.done = true
-	d.buf = nil
+	d.letGo()
 	if d.file != nil {
 		_ = d.file.Close() // the file goes anyway
 		d.s.removeContent(filepath.Base(d.file.Name()))

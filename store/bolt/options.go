@@ -24,6 +24,10 @@ type Options struct {
 	// MaxSmall is the most octets of content that lie in the record; longer
 	// content gets a file of its own. 0 is DefaultMaxSmall.
 	MaxSmall int
+	// Memory is the most octets of content on its way in that are held in memory,
+	// of all messages together; what is beyond goes to files as large content
+	// does. 0 is DefaultMemory.
+	Memory int64
 	// Failpoints are for tests; nil has none. Their names are in docs/states.md.
 	Failpoints *failpoint.Set
 }
@@ -32,6 +36,7 @@ type Options struct {
 const (
 	DefaultReserve  = 32 << 20
 	DefaultMaxSmall = 64 << 10
+	DefaultMemory   = 64 << 20
 )
 
 func (o Options) withDefaults() Options {
@@ -44,6 +49,9 @@ func (o Options) withDefaults() Options {
 	o.Reserve = max(o.Reserve, 0)
 	if o.MaxSmall <= 0 {
 		o.MaxSmall = DefaultMaxSmall
+	}
+	if o.Memory <= 0 {
+		o.Memory = DefaultMemory
 	}
 	return o
 }

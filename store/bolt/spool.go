@@ -40,6 +40,7 @@ type Spool struct {
 	broken atomic.Pointer[error] // why nothing works any more
 	down   chan struct{}         // closed then
 	drafts atomic.Uint64         // counts the files of this epoch
+	held   atomic.Int64          // octets of drafts in memory
 
 	commits committer
 	ledger  ledger // the committer's
