@@ -17,6 +17,8 @@ type Config struct {
 	DataDir string `toml:"data_dir"`
 	// How the server behaves where good sense and Amazon SES differ: `default` or `ses`. See docs/ses-differences.md.
 	Profile string `toml:"profile"`
+	// Whether accounts begin in the sandbox: few recipients, and verified ones only. `sesame account production` lifts one out of it.
+	Sandbox bool `toml:"sandbox"`
 	// The user to become after the ports are bound, when started as root. Empty: stay as started.
 	User string `toml:"user"`
 
@@ -184,6 +186,7 @@ func Default(hostname string) *Config {
 		Region:   "local-1",
 		DataDir:  "/var/lib/sesame",
 		Profile:  ProfileDefault,
+		Sandbox:  true,
 		Listen: Listen{
 			STARTTLS:       []string{":25", ":587", ":2587"},
 			ImplicitTLS:    []string{":465", ":2465"},

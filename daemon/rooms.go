@@ -231,7 +231,7 @@ func (d *Daemon) buildDoors(context.Context) error {
 	d.admin = admin.New(admin.Options{
 		Checker: d.checker, MailLink: mailLink,
 		Hostname: d.cfg.Hostname, Version: d.o.Version, Accounts: d.accounts, Identities: d.identities,
-		Sets: d.sets, Queue: d.queue, Spool: d.spool, Cancelled: d.dispatch.Cancelled, Usage: d.spool, Rates: &d.rates, Contact: d.contact,
+		Sets: d.sets, Queue: d.queue, Spool: d.spool, Cancelled: d.dispatch.Cancelled, Usage: d.spool, Rates: &d.rates, Contact: d.contact, NoSandbox: !d.cfg.Sandbox,
 		RemoveOwned: d.removeOwned, RotateKey: d.rotateKey, Log: d.logger("admin"),
 	})
 	return nil

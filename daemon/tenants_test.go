@@ -213,6 +213,15 @@ func TestTheSandboxIsLeftByTheOperatorsWord(t *testing.T) {
 	}
 }
 
+func TestTheFileMayLetAccountsBeginOutsideTheSandbox(t *testing.T) {
+	r := newRelay(t, testmx.Options{}, func(c *config.Config) { c.Sandbox = false })
+	c := r.tenant("shop", "shop.example.org", admin.AccountChange{})
+	r.login(c.Username, c.Password).accepted("ann@shop.example.org", "bob@example.net")
+	if a, err := r.admin().Account(t.Context(), "shop"); err != nil || a.Sandbox || a.Quota != 0 || a.Rate != 0 {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
 // Checklist 10, the rate.
 func TestMailBeyondTheRateIsRefusedAndPassesLater(t *testing.T) {
 	r := newRelay(t, busy, later)

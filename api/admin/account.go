@@ -97,13 +97,17 @@ func show(a account.Account) Account {
 	}
 }
 
-// createAccount makes one in the sandbox, with the limits of it.
+// createAccount makes one, in the sandbox with the limits of it unless accounts
+// begin without.
 func (s *Server) createAccount(r *http.Request) (any, error) {
 	q, err := read[AccountChange](r)
 	if err != nil {
 		return nil, err
 	}
 	a := account.Account{Name: q.Account, MaxDay: account.SandboxDay, MaxRate: account.SandboxRate}
+	if s.o.NoSandbox {
+		a = account.Account{Name: q.Account, Production: true}
+	}
 	q.apply(&a)
 	if a, err = s.o.Accounts.Create(r.Context(), a); err != nil {
 		return nil, err
@@ -268,7 +272,7 @@ func (s *Server) removeOwned(ctx context.Context, id string) error {
 	return nil
 }
 
-// CreateAccount makes an account in the sandbox.
+// CreateAccount makes an account, in the sandbox unless the file says otherwise.
 func (c *Client) CreateAccount(ctx context.Context, q AccountChange) (Account, error) {
 	return one[Account](ctx, c, "POST", "/v1/accounts", nil, q)
 }

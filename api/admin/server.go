@@ -64,6 +64,8 @@ type Options struct {
 	// leaves it out.
 	Usage quota.Ledger
 	Rates *quota.Rates
+	// NoSandbox makes accounts that begin in production and without limits.
+	NoSandbox bool
 	// RemoveOwned removes what an account owns beside credentials, before the
 	// account goes; nil removes its identities.
 	RemoveOwned func(ctx context.Context, accountID string) error

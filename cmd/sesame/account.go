@@ -80,7 +80,7 @@ func newAccountCreate(a *app) *cobra.Command {
 	var s settings
 	cmd := a.printing(&cobra.Command{
 		Use: "create NAME", Short: "Make an account, in the sandbox",
-		Long: fmt.Sprintf("Make an account. It begins in the sandbox: it may send to its own verified identities and to\n"+
+		Long: fmt.Sprintf("Make an account. Unless the file says sandbox = false it begins in the sandbox: it may send to its own verified identities and to\n"+
 			"the mailbox simulator only, %d recipients in 24 hours and %d a second unless said otherwise.", account.SandboxDay, account.SandboxRate),
 		Args: cobra.ExactArgs(1),
 	})
