@@ -83,6 +83,8 @@ type Outbox interface {
 	Read(ctx context.Context, consumer string, after uint64, limit int) ([]Record, error)
 	// Ack removes the records with these numbers; unknown ones are no error.
 	Ack(ctx context.Context, consumer string, seqs ...uint64) error
+	// Consumers names those for whom anything waits.
+	Consumers(ctx context.Context) ([]string, error)
 	// Changed gives a channel that receives after records for consumer were added.
 	Changed(consumer string) <-chan struct{}
 }

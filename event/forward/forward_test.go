@@ -57,6 +57,8 @@ func (d *desk) bounceAt(t *testing.T, id mail.ID, n int, at time.Time) {
 	}
 }
 
+func (d *desk) Consumers(context.Context) ([]string, error) { return nil, nil }
+
 func (d *desk) Read(_ context.Context, _ string, _ uint64, limit int) ([]event.Record, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -39,6 +39,24 @@ func (s *Spool) Read(ctx context.Context, consumer string, after uint64, limit i
 	return out, err
 }
 
+// Consumers names those for whom anything waits.
+func (s *Spool) Consumers(ctx context.Context) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var names []string
+	err := s.view(func(tx *bbolt.Tx) error {
+		all := tx.Bucket([]byte(bucketOutbox))
+		return all.ForEachBucket(func(name []byte) error {
+			if k, _ := all.Bucket(name).Cursor().First(); k != nil {
+				names = append(names, string(name))
+			}
+			return nil
+		})
+	})
+	return names, err
+}
+
 // ackOp removes events that a consumer is done with.
 type ackOp struct {
 	consumer string

@@ -298,6 +298,9 @@ func testOutbox(b *bench) {
 		check(seqs("nobody", 0, 9))
 		b.reopen()
 	}
+	if names, err := b.Consumers(ctx); err != nil || !slices.Equal(names, []string{"c", "d"}) {
+		b.Errorf("consumers %q, %v", names, err)
+	}
 	b.ok(b.Ack(ctx, "c", 1, 3, 77))
 	b.ok(b.Ack(ctx, "nobody", 1))
 	b.ok(b.Ack(ctx, "c"))
