@@ -18,6 +18,12 @@ type Options struct {
 	Directory account.Directory
 	// Pools are the names of the pools that have sources.
 	Pools []string
+	// Keys seals the secrets of destinations; needed for webhooks only.
+	Keys Sealer
+	// Can says why there can be no destination of a kind; nil allows all.
+	Can func(Kind) error
+	// Changed is called after the destinations changed; nil is nobody.
+	Changed func()
 }
 
 // Book is the configuration sets of all accounts. It reads from memory; a change
@@ -33,7 +39,8 @@ type Book struct {
 // entry is a set in memory, with the version to compare.
 type entry struct {
 	Set
-	version uint64
+	version      uint64
+	destinations []Destination // in the order of names; never changed, only replaced
 }
 
 // Open reads the sets into memory.
@@ -117,7 +124,7 @@ func (b *Book) Create(ctx context.Context, s Set) (Set, error) {
 		return Set{}, ErrTooMany
 	}
 	s.Created = time.Now().UTC().Truncate(time.Second)
-	return b.put(ctx, s, 0)
+	return b.put(ctx, entry{Set: s})
 }
 
 // Change gives a set to f to be changed, and keeps what comes back. Account, name
@@ -142,7 +149,8 @@ func (b *Book) Change(ctx context.Context, accountID, name string, f func(*Set))
 	if err := check(s); err != nil {
 		return Set{}, err
 	}
-	return b.put(ctx, s, old.version)
+	old.Set = s
+	return b.put(ctx, old)
 }
 
 // check says what is wrong with a set, its pool included.
@@ -161,22 +169,38 @@ func (b *Book) check(s Set) error {
 }
 
 // put is called under the lock of change.
-func (b *Book) put(ctx context.Context, s Set, version uint64) (Set, error) {
-	r, err := s.record(version)
+func (b *Book) put(ctx context.Context, e entry) (Set, error) {
+	old := b.Destinations(e.Account, e.Name)
+	e.destinations = slices.Clone(e.destinations)
+	if err := b.refresh(e.destinations); err != nil {
+		return Set{}, err
+	}
+	r, err := e.record()
 	if err != nil {
 		return Set{}, err
 	}
 	r, err = b.o.Directory.Put(context.WithoutCancel(ctx), r)
 	switch {
-	case version == 0 && errors.Is(err, account.ErrConflict):
-		return Set{}, fmt.Errorf("configuration set %q: %w", s.Name, account.ErrExists)
+	case e.version == 0 && errors.Is(err, account.ErrConflict):
+		return Set{}, fmt.Errorf("configuration set %q: %w", e.Name, account.ErrExists)
 	case err != nil:
 		return Set{}, fmt.Errorf("keep configuration set: %w", err)
 	}
+	e.version = r.Version
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.keep(entry{s, r.Version})
-	return s, nil
+	b.keep(e)
+	b.mu.Unlock()
+	if len(old)+len(e.destinations) > 0 {
+		b.changed()
+	}
+	return e.Set, nil
+}
+
+// changed is called when destinations changed.
+func (b *Book) changed() {
+	if b.o.Changed != nil {
+		b.o.Changed()
+	}
 }
 
 // Delete ends a set; account.ErrNotFound. Mail that was accepted under it leaves
@@ -195,10 +219,13 @@ func (b *Book) Delete(ctx context.Context, accountID, name string) (Set, error) 
 		return Set{}, fmt.Errorf("delete configuration set %q: %w", name, err)
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	delete(b.sets[accountID], name)
 	if len(b.sets[accountID]) == 0 {
 		delete(b.sets, accountID)
+	}
+	b.mu.Unlock()
+	if len(old.destinations) > 0 {
+		b.changed()
 	}
 	return old.Set, nil
 }

@@ -100,11 +100,19 @@ type data struct {
 	Paused      bool        `json:"paused,omitempty"`
 	Suppression Suppression `json:"suppression,omitempty"`
 	Pool        string      `json:"pool,omitempty"`
+
+	Destinations []destinationData `json:"destinations,omitempty"`
 }
 
-func (s Set) record(at uint64) (account.Record, error) {
-	text, err := json.Marshal(data{version, s.Created, s.TLS, int64(s.MaxDelivery / time.Second), !s.Sending, s.Suppression, s.Pool})
-	return account.Record{Kind: account.KindConfigSet, Account: s.Account, Name: s.Name, Version: at, Data: text}, err
+func (e entry) record() (account.Record, error) {
+	s := e.Set
+	d := data{V: version, Created: s.Created, TLS: s.TLS, MaxDelivery: int64(s.MaxDelivery / time.Second),
+		Paused: !s.Sending, Suppression: s.Suppression, Pool: s.Pool}
+	for _, one := range e.destinations {
+		d.Destinations = append(d.Destinations, one.data())
+	}
+	text, err := json.Marshal(d)
+	return account.Record{Kind: account.KindConfigSet, Account: s.Account, Name: s.Name, Version: e.version, Data: text}, err
 }
 
 func decode(r account.Record) (entry, error) {
@@ -115,5 +123,10 @@ func decode(r account.Record) (entry, error) {
 	if d.V != version {
 		return entry{}, fmt.Errorf("configuration set %s of %s: written in form %d, this program knows %d", r.Name, r.Account, d.V, version)
 	}
-	return entry{Set{r.Account, r.Name, d.Created, d.TLS, time.Duration(d.MaxDelivery) * time.Second, !d.Paused, d.Suppression, d.Pool}, r.Version}, nil
+	e := entry{version: r.Version, Set: Set{r.Account, r.Name, d.Created, d.TLS, time.Duration(d.MaxDelivery) * time.Second,
+		!d.Paused, d.Suppression, d.Pool}}
+	for _, one := range d.Destinations {
+		e.destinations = append(e.destinations, one.destination(r.Account, r.Name))
+	}
+	return e, nil
 }
