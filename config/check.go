@@ -41,6 +41,7 @@ func (l *loader) check() {
 	l.sourcesMeaning()
 	l.simulator()
 	l.scan()
+	l.events()
 	l.service()
 	l.oneOf("log.format", c.Log.Format, "text", "json")
 }

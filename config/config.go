@@ -30,6 +30,7 @@ type Config struct {
 	Sources  []Source `toml:"source"`
 	Service  Service  `toml:"service"`
 	Scan     Scan     `toml:"scan"`
+	Events   Events   `toml:"events"`
 	Log      Log      `toml:"log"`
 }
 
@@ -157,6 +158,20 @@ type Scan struct {
 	Timeout time.Duration `toml:"timeout"`
 }
 
+// Events is how destinations are told what became of mail.
+type Events struct {
+	// The folder below which the files of destinations lie. Empty: no destination is a file.
+	FileDir string `toml:"file_dir"`
+	// The size in octets at which a file of events is put aside and another begun. 0: never.
+	FileRotateBytes int64 `toml:"file_rotate_bytes"`
+	// The age at which a file of events is put aside and another begun. `0s`: never.
+	FileRotateEvery time.Duration `toml:"file_rotate_every"`
+	// How long the oldest event may wait for a destination that takes none. After that it is parked: what waits is kept for `sesame destination replay`, new events are not.
+	ParkAfter time.Duration `toml:"park_after"`
+	// Loopback, private and other special networks that webhooks may be sent to, such as `10.0.0.0/8`.
+	AllowNetworks []netip.Prefix `toml:"allow_networks"`
+}
+
 // Log is what the server writes to standard error.
 type Log struct {
 	// `text` or `json`.
@@ -220,7 +235,12 @@ func Default(hostname string) *Config {
 			TLSMinVersion:         "1.2",
 		},
 		Scan: Scan{Timeout: time.Minute},
-		Log:  Log{Format: "text", Level: slog.LevelInfo},
+		Events: Events{
+			FileRotateBytes: 104857600,
+			FileRotateEvery: 24 * time.Hour,
+			ParkAfter:       72 * time.Hour,
+		},
+		Log: Log{Format: "text", Level: slog.LevelInfo},
 	}
 }
 

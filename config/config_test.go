@@ -170,7 +170,9 @@ func TestEveryKeyIsRead(t *testing.T) {
 		Service: config.Service{Domain: "mail.example.com", SimulatorDomain: "sim.example.com",
 			FeedbackHost: "feedback.example.com", PublicURL: "https://mail.example.com"},
 		Scan: config.Scan{Clamd: "unix:/run/clamav/clamd.ctl", Timeout: 90 * time.Second},
-		Log:  config.Log{Format: "json", Level: slog.LevelDebug},
+		Events: config.Events{FileDir: filepath.Join(dir, "events"), FileRotateBytes: 4096, FileRotateEvery: time.Hour,
+			ParkAfter: 2 * time.Hour, AllowNetworks: prefixes("127.0.0.0/8")},
+		Log: config.Log{Format: "json", Level: slog.LevelDebug},
 	}
 	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Error(diff)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,8 @@ import (
 	"github.com/sesame-mta/sesame/dispatch"
 	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/event/forward"
+	"github.com/sesame-mta/sesame/event/publish"
+	"github.com/sesame-mta/sesame/event/webhook"
 	"github.com/sesame-mta/sesame/internal/keyfile"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
@@ -76,8 +79,13 @@ type Daemon struct {
 	dispatch *dispatch.Dispatcher
 	forward  *forward.Forwarder
 	contact  *contact.Mailer
-	smtpd    *smtpd.Server
-	admin    *admin.Server
+
+	publisher *publish.Publisher
+	hooks     *http.Client
+	signer    *webhook.Signer // nil: no SNS
+
+	smtpd *smtpd.Server
+	admin *admin.Server
 
 	owned   []string // folders that bind made, for the configured user
 	closers []func() error
@@ -97,7 +105,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	}()
 	d.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	steps := []func(context.Context) error{
-		d.bind, d.dropRoot, d.openCertificate, d.openData, d.openBooks, d.buildQueue, d.buildDelivery, d.buildChecker, d.buildDoors,
+		d.bind, d.dropRoot, d.openCertificate, d.openData, d.openBooks, d.buildQueue, d.buildPublisher, d.buildDelivery, d.buildChecker, d.buildDoors,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -124,6 +132,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	back.Go(func() error { return d.contact.Run(backCtx) })
 	back.Go(func() error { return d.quotaWatch().Run(backCtx) })
 	back.Go(func() error { return d.forward.Run(backCtx) })
+	back.Go(func() error { return d.publisher.Run(backCtx) })
 	if l := d.listeners.metrics; l != nil {
 		h := healthMux(d.metrics, func() error { return d.spool.Room(0) }, d.ready.Load)
 		back.Go(func() error { return serveHTTP(backCtx, l, h) })
@@ -134,7 +143,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	back.Go(func() error { return d.checker.Run(backCtx) })
 	if l := d.listeners.public; l != nil {
 		h := public.New(public.Options{Service: d.serviceDomain(), Verifier: verifier{d.identities}, Log: d.logger("public")})
-		back.Go(func() error { return serveHTTP(backCtx, l, h) })
+		back.Go(func() error { return serveHTTP(backCtx, l, d.withSNS(h)) })
 	}
 
 	front, frontCtx := errgroup.WithContext(ctx)

@@ -20,7 +20,6 @@ import (
 	"github.com/sesame-mta/sesame/delivery/route"
 	"github.com/sesame-mta/sesame/delivery/simulator"
 	"github.com/sesame-mta/sesame/dispatch"
-	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/event/forward"
 	"github.com/sesame-mta/sesame/internal/keyfile"
@@ -125,7 +124,8 @@ func (d *Daemon) buildQueue(context.Context) error {
 		Region: d.cfg.Region, FeedbackKey: d.keys.Key("feedback-id", 32), Sets: d.sets,
 		IdentityDefaults: d.identities.Defaults,
 		Renew:            d.auth.Renew,
-		Keys:             d.identities.KeyRefs, ServiceKeys: d.serviceKeys, Interest: interest, Now: d.queue.Now,
+		Keys:             d.identities.KeyRefs, ServiceKeys: d.serviceKeys, Interest: d.interest, Now: d.queue.Now,
+		Published: d.published, IdentityName: d.identityName,
 		MessageBytes: d.cfg.Limits.MessageBytes, MaxAge: d.cfg.Delivery.MaxAge,
 		ShowClient: d.cfg.Delivery.ShowClientAddress, Log: d.logger("submission"), Metrics: d.metrics,
 	})
@@ -135,14 +135,6 @@ func (d *Daemon) buildQueue(context.Context) error {
 		Hostname: d.cfg.Hostname, Domain: d.serviceDomain(), Outbox: d.spool, Messages: originals{d.spool},
 		Submit: d.desk, Minter: minter, Keys: d.systemKeys, Log: d.logger("event"), Metrics: d.metrics,
 	})
-	return nil
-}
-
-// interest names the destinations that ask for an event: bounce mail only, yet.
-func interest(t event.Type, _ *queue.Message) []string {
-	if forward.Interest(t) {
-		return []string{forward.Consumer}
-	}
 	return nil
 }
 
@@ -178,7 +170,7 @@ func (d *Daemon) buildDelivery(context.Context) error {
 		Queue: d.queue, Spool: d.spool, Router: sim, Carrier: sim, Signer: signer{d.identities},
 		Limiter: egress.NewLimiter(egress.LimiterOptions{Max: d.cfg.Delivery.PerDestination}), Scanner: newScanner(d.cfg),
 		Retry: d.cfg.Delivery.Retry, Concurrency: d.cfg.Delivery.Concurrency,
-		Interest: interest, Log: d.logger("dispatch"), Metrics: d.metrics,
+		Interest: d.interest, Log: d.logger("dispatch"), Metrics: d.metrics,
 	})
 	return nil
 }

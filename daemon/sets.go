@@ -14,7 +14,8 @@ func (d *Daemon) openSets(ctx context.Context) error {
 		pools = append(pools, s.Pool)
 	}
 	var err error
-	if d.sets, err = configset.Open(ctx, configset.Options{Directory: d.books, Pools: pools}); err != nil {
+	if d.sets, err = configset.Open(ctx, configset.Options{Directory: d.books, Pools: pools,
+		Keys: d.keys, Can: d.canTell, Changed: d.destinationsChanged}); err != nil {
 		return err
 	}
 	for _, s := range d.sets.Stray() {
@@ -31,4 +32,11 @@ func (d *Daemon) serviceKeys() []string {
 		return nil
 	}
 	return d.systemKeys()
+}
+
+// destinationsChanged has them told as they are now.
+func (d *Daemon) destinationsChanged() {
+	if d.publisher != nil { // not while the rooms are built
+		d.publisher.Changed()
+	}
 }

@@ -105,7 +105,7 @@ func New(o Options) *Server {
 	} {
 		s.mux.Handle(pattern, s.answer(h))
 	}
-	for _, nouns := range []map[string]handler{s.accountRoutes(), s.credentialRoutes(), s.identityRoutes(), s.configSetRoutes()} {
+	for _, nouns := range []map[string]handler{s.accountRoutes(), s.credentialRoutes(), s.identityRoutes(), s.configSetRoutes(), s.destinationRoutes()} {
 		for pattern, h := range nouns {
 			s.mux.Handle(pattern, s.answer(h))
 		}
@@ -229,6 +229,9 @@ func codeOf(err error) int {
 		{configset.ErrSuppression, http.StatusBadRequest},
 		{configset.ErrPool, http.StatusBadRequest},
 		{configset.ErrTooMany, http.StatusConflict},
+		{configset.ErrDestination, http.StatusBadRequest},
+		{configset.ErrDestinationName, http.StatusBadRequest},
+		{configset.ErrDestinationCount, http.StatusConflict},
 		{identity.ErrSetting, http.StatusBadRequest},
 		{identity.ErrLimit, http.StatusConflict},
 		{account.ErrNotFound, http.StatusNotFound},

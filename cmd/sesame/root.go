@@ -30,6 +30,7 @@ func newRoot(a *app) *cobra.Command {
 		newIdentity(a),
 		newService(a),
 		newConfigSet(a),
+		newDestination(a),
 		newQueue(a),
 		newKey(a),
 		newCheck(a),

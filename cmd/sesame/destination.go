@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/api/admin"
+)
+
+func newDestination(a *app) *cobra.Command {
+	return group("destination", "Make and list destinations: who is told what became of mail under a configuration set",
+		newDestinationCreate(a), newDestinationList(a),
+		destinationCommand(a, "show", "Show a destination", (*admin.Client).Destination,
+			func(d admin.Destination) []row { return destinationRows(d) }),
+		destinationCommand(a, "delete", "Delete a destination; events that wait for it are dropped", (*admin.Client).DeleteDestination,
+			func(d admin.Destination) []row { return []row{{fmt.Sprintf("%s of %s is deleted.", d.Name, d.Set)}} }),
+		destinationCommand(a, "replay", "Tell a parked or disabled destination what waits for it, and new events again",
+			(*admin.Client).ReplayDestination,
+			func(d admin.Destination) []row {
+				return []row{{fmt.Sprintf("%s of %s is %s.", d.Name, d.Set, d.State)}}
+			}))
+}
+
+func destinationRows(d admin.Destination) []row {
+	rows := []row{
+		{"destination", d.Name}, {"configuration set", d.Set}, {"account", d.Account}, {"kind", d.Kind}, {"target", d.Target},
+		{"events", strings.Join(d.Events, ",")}, {"state", d.State}, {"created", instant(d.Created)},
+	}
+	if !d.Parked.IsZero() {
+		rows = append(rows, row{"parked", instant(d.Parked)})
+	}
+	if d.Secret != "" {
+		rows = append(rows, row{"secret", d.Secret}, row{"", "The secret is shown this once."})
+	}
+	return rows
+}
+
+func newDestinationCreate(a *app) *cobra.Command {
+	var (
+		d              admin.NewDestination
+		hook, sns, out string
+	)
+	cmd := a.printing(&cobra.Command{
+		Use: "create", Short: "Make a destination", Args: cobra.NoArgs,
+		Long: "Make a destination: a webhook signed with a secret that is shown once, a webhook in\n" +
+			"the envelope of Amazon SNS, or a file of JSON lines. It is told of mail that is\n" +
+			"accepted from now on.",
+		RunE: does(func(cmd *cobra.Command, _ []string) error {
+			for kind, target := range map[string]string{"webhook": hook, "sns": sns, "file": out} {
+				if target != "" {
+					d.Kind, d.Target = kind, target
+				}
+			}
+			if d.Kind != "sns" {
+				d.Signature = 0
+			}
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			made, err := client.CreateDestination(cmd.Context(), d)
+			if err != nil {
+				return err
+			}
+			return a.object(made, destinationRows(made)...)
+		}),
+		PreRunE: func(*cobra.Command, []string) error {
+			if d.Set == "" || d.Name == "" {
+				return errors.New("name the configuration set and the destination with --configuration-set and --name")
+			}
+			return nil
+		},
+	})
+	flags := cmd.Flags()
+	flags.StringVar(&d.Account, "account", account.DefaultName, "the account's `name`")
+	flags.StringVar(&d.Set, "configuration-set", "", "the configuration set's `name`")
+	flags.StringVar(&d.Name, "name", "", "the destination's `name`")
+	flags.StringVar(&hook, "webhook", "", "`URL` to post events to")
+	flags.StringVar(&sns, "sns-webhook", "", "`URL` to post events to as Amazon SNS does")
+	flags.StringVar(&out, "file", "", "`path` of a file of events, below [events] file_dir")
+	flags.IntVar(&d.Signature, "signature-version", 1, "of SNS: `1` (SHA-1, which every validator knows) or 2 (SHA-256)")
+	flags.StringSliceVar(&d.Events, "events", []string{"send", "reject", "bounce", "complaint", "delivery", "delivery_delay"},
+		"the `types` of events, parted by commas")
+	cmd.MarkFlagsMutuallyExclusive("webhook", "sns-webhook", "file")
+	cmd.MarkFlagsOneRequired("webhook", "sns-webhook", "file")
+	return cmd
+}
+
+func newDestinationList(a *app) *cobra.Command {
+	var owner, set string
+	cmd := a.printing(&cobra.Command{
+		Use: "list", Short: "List destinations", Args: cobra.NoArgs,
+		RunE: does(func(cmd *cobra.Command, _ []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			return table(a, client.Destinations(cmd.Context(), owner, set),
+				row{"NAME", "SET", "ACCOUNT", "KIND", "STATE", "TARGET", "EVENTS"},
+				func(d admin.Destination) row {
+					return row{d.Name, d.Set, d.Account, d.Kind, d.State, d.Target, strings.Join(d.Events, ",")}
+				})
+		}),
+	})
+	cmd.Flags().StringVar(&owner, "account", "", "only of the account with this `name`")
+	cmd.Flags().StringVar(&set, "configuration-set", "", "only of the configuration set with this `name`")
+	return cmd
+}
+
+// destinationCommand makes a command for one destination.
+func destinationCommand(a *app, use, short string, f func(*admin.Client, context.Context, string, string, string) (admin.Destination, error),
+	rows func(admin.Destination) []row) *cobra.Command {
+	var owner, set string
+	cmd := a.printing(&cobra.Command{
+		Use: use + " NAME", Short: short, Args: cobra.ExactArgs(1),
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			d, err := f(client, cmd.Context(), owner, set, args[0])
+			if err != nil {
+				return err
+			}
+			return a.object(d, rows(d)...)
+		}),
+		PreRunE: func(*cobra.Command, []string) error {
+			if set == "" {
+				return errors.New("name the configuration set with --configuration-set")
+			}
+			return nil
+		},
+	})
+	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
+	cmd.Flags().StringVar(&set, "configuration-set", "", "the configuration set's `name`")
+	return cmd
+}

@@ -1,0 +1,250 @@
+package daemon
+
+import (
+	"context"
+	"crypto/hmac"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/delivery/egress"
+	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/event/file"
+	"github.com/sesame-mta/sesame/event/forward"
+	"github.com/sesame-mta/sesame/event/publish"
+	"github.com/sesame-mta/sesame/event/webhook"
+	"github.com/sesame-mta/sesame/internal/atomicfile"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+)
+
+// words are the event types as destinations have them.
+var words = map[event.Type]string{
+	event.Send: "send", event.Delivery: "delivery", event.DeliveryDelay: "delivery_delay",
+	event.Bounce: "bounce", event.Reject: "reject", event.Complaint: "complaint",
+}
+
+// interest names who asks for an event: bounce mail, and the destinations of the
+// message's configuration set.
+func (d *Daemon) interest(t event.Type, m *queue.Message) (names []string) {
+	if forward.Interest(t) {
+		names = append(names, forward.Consumer)
+	}
+	if len(m.Mail) == 0 {
+		return names // nobody was to be told when it was accepted
+	}
+	for _, dest := range d.sets.Destinations(m.Account, m.ConfigSet) {
+		switch {
+		case dest.Wants(words[t]):
+			names = append(names, publish.Consumer(dest))
+		case !dest.Parked.IsZero():
+			d.publisher.Skipped(dest)
+		}
+	}
+	return names
+}
+
+// published reports whether a destination may be told of a message.
+func (d *Daemon) published(m *queue.Message) bool {
+	if m.ConfigSet == "" {
+		return false
+	}
+	for _, dest := range d.sets.Destinations(m.Account, m.ConfigSet) {
+		if dest.Live() {
+			return true
+		}
+	}
+	return false
+}
+
+// canTell says why there can be no destination of a kind.
+func (d *Daemon) canTell(k configset.Kind) error {
+	switch {
+	case k == configset.File && d.cfg.Events.FileDir == "":
+		return errors.New("files need [events] file_dir in the configuration file")
+	case k == configset.SNS && (d.cfg.Service.PublicURL == "" || d.cfg.Listen.Public == ""):
+		return errors.New("SNS needs [service] public_url and [listen] public in the configuration file, for its certificate and its links")
+	}
+	return nil
+}
+
+// buildPublisher joins what tells destinations.
+func (d *Daemon) buildPublisher(context.Context) error {
+	guard := egress.NewGuard(d.cfg.Events.AllowNetworks, nil)
+	d.hooks = webhook.NewClient(guard.Check)
+	d.onClose(func() error { d.hooks.CloseIdleConnections(); return nil })
+	d.publisher = publish.New(publish.Options{Outbox: d.spool,
+		Destinations: func() []configset.Destination { return d.sets.AllDestinations("") },
+		Open:         d.openSink, ParkAfter: d.cfg.Events.ParkAfter,
+		Park: func(ctx context.Context, dest configset.Destination) error {
+			_, err := d.sets.ChangeDestination(ctx, dest.Account, dest.Set, dest.Name, func(c *configset.Destination) {
+				c.Parked = time.Now().UTC().Truncate(time.Second)
+			})
+			return err
+		},
+		Log: d.logger("event"), Metrics: d.metrics,
+	})
+	if d.cfg.Service.PublicURL == "" || d.cfg.Listen.Public == "" {
+		return nil
+	}
+	signer, err := d.openSigner()
+	if err != nil {
+		return fmt.Errorf("key for SNS: %w", err)
+	}
+	d.signer = signer
+	return nil
+}
+
+// openSink makes the way to a destination.
+func (d *Daemon) openSink(dest configset.Destination) (event.Sink, error) {
+	if err := d.canTell(dest.Kind); err != nil {
+		return nil, err
+	}
+	consumer, enc := publish.Consumer(dest), d.encoder()
+	switch dest.Kind {
+	case configset.File:
+		return file.New(file.Options{Dir: d.cfg.Events.FileDir, Name: dest.Target, Encoder: enc,
+			MaxBytes: d.cfg.Events.FileRotateBytes, MaxAge: d.cfg.Events.FileRotateEvery})
+	case configset.Webhook:
+		secret, err := d.sets.Secret(dest)
+		if err != nil {
+			return nil, err
+		}
+		return webhook.NewPlain(webhook.PlainOptions{Consumer: consumer, URL: dest.Target, Secret: secret, Client: d.hooks, Encoder: enc}), nil
+	case configset.SNS:
+		return webhook.NewSNS(webhook.SNSOptions{Consumer: consumer, URL: dest.Target, Client: d.hooks, Encoder: enc,
+			Topic:  webhook.Topic{Region: d.cfg.Region, Account: dest.Account, Set: dest.Set, Name: dest.Name},
+			Signer: d.signer, Version: dest.Signature, PublicURL: strings.TrimSuffix(d.cfg.Service.PublicURL, "/"),
+			Token: d.token(dest), Confirmed: dest.Confirmed}), nil
+	}
+	return nil, fmt.Errorf("destination of kind %q", dest.Kind)
+}
+
+// encoder writes events. The id of a bounce has its time and is the same each time.
+func (d *Daemon) encoder() *event.Encoder {
+	return &event.Encoder{Hostname: d.cfg.Hostname, FeedbackID: func(e *event.Event) string {
+		var who strings.Builder
+		for _, r := range e.Recipients {
+			fmt.Fprintf(&who, " %d", r.N)
+		}
+		return d.minter.Derive(e.Message, e.Time, "feedback "+e.Type.String()+who.String()).String()
+	}}
+}
+
+func (d *Daemon) token(dest configset.Destination) string {
+	return webhook.Token(d.keys.Key("sns-token", 32), publish.Consumer(dest), dest.Created)
+}
+
+// snsHandler answers the receivers of SNS messages.
+func (d *Daemon) snsHandler() http.Handler {
+	act := func(f func(*configset.Destination)) func(context.Context, string) (string, error) {
+		return func(ctx context.Context, token string) (string, error) {
+			for _, dest := range d.sets.AllDestinations("") {
+				if dest.Kind != configset.SNS || !hmac.Equal([]byte(d.token(dest)), []byte(token)) {
+					continue
+				}
+				_, err := d.sets.ChangeDestination(ctx, dest.Account, dest.Set, dest.Name, f)
+				if errors.Is(err, account.ErrNotFound) {
+					err = webhook.ErrToken
+				}
+				return webhook.Topic{Region: d.cfg.Region, Account: dest.Account, Set: dest.Set, Name: dest.Name}.ARN(), err
+			}
+			return "", webhook.ErrToken
+		}
+	}
+	return &webhook.Handler{Signer: d.signer, Log: d.logger("public"),
+		Confirm:     act(func(c *configset.Destination) { c.Confirmed = true }),
+		Unsubscribe: act(func(c *configset.Destination) { c.Disabled = true })}
+}
+
+// withSNS puts the paths of SNS before the public pages.
+func (d *Daemon) withSNS(pages http.Handler) http.Handler {
+	if d.signer == nil {
+		return pages
+	}
+	mux := http.NewServeMux()
+	sns := d.snsHandler()
+	mux.Handle(webhook.Path, sns)
+	mux.Handle(webhook.Path+"/", sns)
+	mux.Handle("/", pages)
+	return mux
+}
+
+// signingKey is the file of the key that SNS messages are signed with.
+type signingKey struct {
+	Sealed      []byte `json:"sealed"` // PKCS#8
+	Certificate []byte `json:"certificate"`
+}
+
+func (d *Daemon) signingFile() string { return filepath.Join(d.cfg.DataDir, "sns.json") }
+
+// signingPlace is where the private key may be opened.
+func signingPlace() []string { return []string{"sns", account.SystemID, "signing"} }
+
+// openSigner reads the key that SNS messages are signed with, or makes it.
+func (d *Daemon) openSigner() (*webhook.Signer, error) {
+	text, err := os.ReadFile(d.signingFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		private, certificate, err := webhook.NewKey(d.cfg.Hostname)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.writeSigning(signingKey{d.keys.Seal(private, signingPlace()...), certificate}); err != nil {
+			return nil, err
+		}
+		return webhook.NewSigner(private, certificate)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var k signingKey
+	if err := json.Unmarshal(text, &k); err != nil {
+		return nil, err
+	}
+	private, err := d.keys.Open(k.Sealed, signingPlace()...)
+	if err != nil {
+		return nil, err
+	}
+	return webhook.NewSigner(private, k.Certificate)
+}
+
+func (d *Daemon) writeSigning(k signingKey) error {
+	text, err := json.Marshal(k)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(d.signingFile(), text, 0o600)
+}
+
+// resealSigning seals the key for SNS under the key of today.
+func (d *Daemon) resealSigning(context.Context) (int, error) {
+	text, err := os.ReadFile(d.signingFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	var k signingKey
+	if err := json.Unmarshal(text, &k); err != nil {
+		return 0, err
+	}
+	if k.Sealed, _, err = d.keys.Refresh(k.Sealed, signingPlace()...); err != nil {
+		return 0, err
+	}
+	return 1, d.writeSigning(k)
+}
+
+// identityName gives the identity that an address is sent as.
+func (d *Daemon) identityName(accountID string, from mail.Address) string {
+	i, _ := d.identities.Covers(accountID, from)
+	return i.Name
+}
