@@ -44,8 +44,11 @@ func (d *Dispatcher) try(ctx context.Context, s *site, lease *queue.Lease) {
 	outcomes := d.attempt(ctx, t.route, lease)
 	d.metrics.inFlight.Dec()
 	d.metrics.attempts.Inc()
-	soften(outcomes)
-	signal := signalOf(outcomes)
+	busy := soften(outcomes)
+	signal := delivery.SignalOf(outcomes)
+	if busy && signal == egress.Success {
+		signal = egress.Busy
+	}
 	if signal != 0 && ctx.Err() == nil {
 		now := d.o.Queue.Now()
 		d.o.Limiter.Report(s.name, now, signal)

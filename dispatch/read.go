@@ -1,8 +1,6 @@
 package dispatch
 
 import (
-	"github.com/sesame-mta/sesame/delivery"
-	"github.com/sesame-mta/sesame/delivery/egress"
 	reading "github.com/sesame-mta/sesame/dispatch/verdict"
 	"github.com/sesame-mta/sesame/mail"
 )
@@ -16,24 +14,19 @@ func read(o *mail.Outcome) reading.Verdict {
 }
 
 // soften defers what hosts refused for good in the code, and for now in their
-// words. The reply itself stays as they said it.
-func soften(outcomes []mail.Outcome) {
+// words; the reply itself stays as they said it. It reports whether one of them
+// asked for less.
+func soften(outcomes []mail.Outcome) (busy bool) {
 	for i := range outcomes {
 		o := &outcomes[i]
-		if o.Result == mail.Failed && o.Remote && !read(o).Permanent {
+		if !o.Remote {
+			continue
+		}
+		v := read(o)
+		busy = busy || v.Action == reading.BackOff
+		if o.Result == mail.Failed && !v.Permanent {
 			o.Result = mail.Deferred
 		}
 	}
-}
-
-// signalOf says what an attempt tells the limiter: Busy also where the words of a
-// host ask for less, whatever its code.
-func signalOf(outcomes []mail.Outcome) egress.Signal {
-	signal := delivery.SignalOf(outcomes)
-	for i := range outcomes {
-		if o := &outcomes[i]; signal == egress.Success && o.Remote && read(o).Action == reading.BackOff {
-			return egress.Busy
-		}
-	}
-	return signal
+	return busy
 }

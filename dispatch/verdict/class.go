@@ -59,6 +59,12 @@ func Classes() []Class {
 	return all
 }
 
+// hopeless reports whether waiting mends nothing, whatever else the host says: it
+// is the address, or another relay has waited already.
+func (c Class) hopeless() bool {
+	return c == NoMailbox || c == Disabled || c == BadAddress || c == Expired
+}
+
 // Action is what is best done about a refusal.
 type Action int
 

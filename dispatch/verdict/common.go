@@ -3,9 +3,8 @@ package verdict
 // common are the words that many servers use: the defaults of Postfix, Exim,
 // Sendmail, qmail and others, and of the filters beside them.
 var common = compile([]row{
-	{"", "", 5, "", "virus|malware|infected|trojan", Attachment},
-	{"", "", 0, "", "attachment*not allowed|forbidden attachment|attachment type|banned file|blocked file|file name is not allowed|banned name", Attachment},
-	{"", "", 0, "", "greylist|graylist|grey list|postgrey", Greylisting},
+	// Another relay gave up: what stands after it is a quotation.
+	{"", "", 5, "", "message expired|retry timeout exceeded|delivery time expired", Expired},
 	{"", "", 0, "", "dmarc|spf check|spf-check|spf record|sender policy framework|fails spf|spf fail|failed spf|spf hard|dkim*fail|not pass dkim|unauthenticated email|unauthenticated sender|does not pass authentication|must pass either spf or dkim", Authentication},
 	{"Postfix", "", 0, "", "doesn't allow sending mails from|not allowed to send from*spf|mismatches client ip", Authentication},
 
@@ -17,10 +16,13 @@ var common = compile([]row{
 	{"", "", 0, "", "mailbox*disabled|account*disabled|account*suspended|mailbox*suspended|account*inactive|mailbox*inactive|user*inactive|is inactive|inactive email|mailbox is frozen|account is locked|user is locked|account has been locked|disabled recipient|user*suspended|user is disabled|recipient*disabled|account has expired|account expired|deactivated|mailbox locked|mailbox is locked|account closed|account is closed|account has been closed|no longer accepts mail|blocked due to inactivity", Disabled},
 	{"", "", 0, "", "sender address rejected|sender rejected|sender verify failed|domain of sender|sender domain|invalid sender|sender denied|denies the sender", Sender},
 	{"", "", 0, "", "user unknown|unknown user|user not found|user doesn't exist|user does not exist|user not exist|no such user|no such recipient|no such mailbox|no such person|no such account|no such address|no such email|not a valid user|not a known user|unknown recipient|recipient unknown|recipient not found|recipient does not exist|address does not exist|address unknown|unknown address|address not found|address could not be found|unknown local part|unknown or illegal|unknown mailbox", NoMailbox},
-	{"", "", 0, "", "mailbox not found|mailbox does not exist|mailbox doesn't exist|mailbox unknown|mailbox unallocated|mailbox not exist|no mailbox here|no mailbox by that name|account does not exist|account doesn't exist|account that you tried to reach does not exist|tried to reach does not exist|does not exist here|is not a valid mailbox|not a valid email address|not a valid recipient|marked as invalid|invalid recipient|invalid mailbox|invalid user|invalid address|unrouteable address|unroutable address|undeliverable address|not in recipient list|not in my badrcptto|recipient no longer|no longer on server|not our customer|not our user|not a registered|isn't a valid|doesn't have an account|addressee unknown|unknown account|account not found|no valid recipient|destinatario sconosciuto|indirizzo inesistente", NoMailbox},
+	{"", "", 0, "", "mailbox not found|mailbox does not exist|mailbox doesn't exist|mailbox unknown|mailbox unallocated|mailbox not exist|no mailbox here|no mailbox by that name|account does not exist|account doesn't exist|account that you tried to reach does not exist|tried to reach does not exist|does not exist here|is not a valid mailbox|not a valid email address|not a valid recipient|marked as invalid|invalid recipient|invalid mailbox|invalid user|invalid address|unrouteable address|unroutable address|undeliverable address|not in recipient list|recipient no longer|no longer on server|not our customer|not our user|not a registered|isn't a valid|doesn't have an account|addressee unknown|unknown account|account not found|no valid recipient|destinatario sconosciuto|indirizzo inesistente", NoMailbox},
 	{"", "", 550, "", "requested action not taken: mailbox unavailable|mailbox unavailable|verification failed for|recipient verify fail", NoMailbox},
 	{"", "", 5, "1.0|1.1", "address rejected|recipient address rejected", NoMailbox},
 	{"", "", 0, "", "unknown in virtual|unknown in local|unknown in relay", NoMailbox},
+	{"", "", 0, "", "greylist|graylist|grey list|postgrey", Greylisting},
+	{"", "", 5, "", "virus|malware|infected|trojan", Attachment},
+	{"", "", 0, "", "attachment*not allowed|forbidden attachment|attachment type|banned file|blocked file|file name is not allowed|banned name", Attachment},
 	{"", "", 0, "", "bad address syntax|bad recipient address syntax|is not a valid rfc|invalid recipient syntax|malformed recipient", BadAddress},
 
 	{"", "", 0, "", "spamhaus|spamcop|barracudacentral|blocked using|dnsbl|rbl |blacklist|blocklist|black list|block list|listed in|listed at|listed by|banned sending ip|bad reputation|poor reputation|low reputation|reputation|senderscore|sorbs|uceprotect|abusix|invaluement|mailspike|blocked for spam|blocked for abuse|blocked due to spam|black ip|cloudmark sender intelligence|sender intelligence", Reputation},
@@ -31,12 +33,12 @@ var common = compile([]row{
 
 	{"", "", 0, "", "spam|unsolicited|bulk mail|junk|message content rejected|content rejected|content denied|content filter|message blocked|message rejected by filter|message was rejected|message filtered|message filter|suspicious|phish|scored as|prohibited content|banned content|forbidden content|blocked by filter|blocked by content|bayes|spf|dkim|not rfc compliant|rfc 5322|rfc 2822|rfc5322|rfc2822|8-bit data|bare lf|bare <lf>|no from: header|missing a valid", Content},
 	{"", "", 0, "", "starttls|encryption needed|encryption required|tls required|must issue a|certificate|tls not|tls negotiation|handshake", TLS},
-	{"", "", 0, "", "null mx|does not receive mail|doesn't receive email|domain not found|domain does not exist|host not found|no such domain|mail loop|routing loop|loops back|too many hops|hop count|looping|loop detected|unable to route|domain is not reachable|name service error", DNS},
+	{"", "", 0, "", "host does not accept mail|null mx|does not receive mail|doesn't receive email|domain not found|domain does not exist|host not found|no such domain|mail loop|routing loop|loops back|too many hops|hop count|looping|loop detected|unable to route|domain is not reachable|name service error", DNS},
 
-	{"", "", 0, "", "policy|access denied|administrative prohibition|prohibited|not authorized|not authorised|unauthorized|not permitted|not allowed|denied by|mail rejected|message rejected|refused by|blocked|go away|preferences|security|restricted|rejected by|user refuses|restriction|permanent failure for one or more", Policy},
+	{"", "", 0, "", "policy|access denied|administrative prohibition|prohibited|not authorized|not authorised|unauthorized|not permitted|not allowed|denied by|mail rejected|message rejected|refused by|blocked|go away|preferences|security|restricted|rejected by|user refuses|restriction|smtp authentication|authentication required|authentication is required|permanent failure for one or more", Policy},
 
 	{"", "", 4, "", "insufficient*storage|insufficient*space|insufficient*resources|insufficient disk|out of memory|temporary lookup failure|temporary local problem|local error|internal server error|internal error|server error|temporary failure|temporarily unavailable|temporary*error|system error|server busy|too busy|busy|service unavailable|service currently unavailable|service is currently unavailable|not available|try again|try later|come back later|configuration error|lookup failure|queue", Remote},
-	{"", "", 5, "", "system config error|internal system error|local configuration error|mail system problem|system error|internal error|internal server error", Remote},
+	{"", "", 5, "", "system config error|internal system error|local configuration error|mail system problem|system error|internal error|internal server error|service currently unavailable|service is currently unavailable|not accepting connections", Remote},
 	{"", "", 0, "", "timeout exceeded|too many errors|timed out|connection closed|unable to contact destination", Remote},
 	{"", "", 0, "", "bad sequence|rcpt first|need rcpt|need mail|syntax error|command not|not implemented|unrecognized command|protocol violation|too many recipients|synchronization error|pipelining", Protocol},
 })

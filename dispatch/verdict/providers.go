@@ -28,7 +28,7 @@ var providers = compile([]row{
 
 	{"Outlook.com", "", 0, "", "part of their network is on our block list|(s3140)|(s3150)|too many unwanted messages have been sent", Reputation},
 	{"Outlook.com", "", 4, "", "temporarily rate limited due to ip reputation", Reputation},
-	{"Outlook.com", "outlook.com", 5, "2.121|2.122", "", MailboxRate},
+	{"Outlook.com", "", 5, "2.121|2.122", "per hour", MailboxRate},
 	{"Outlook.com", "outlook.com", 5, "7.515|7.509|7.23|7.512", "", Authentication},
 	{"Exchange Online", "", 5, "7.515|7.509|7.512", "access denied", Authentication},
 	{"Exchange Online", "", 5, "7.606|7.607|7.608|7.609|7.708", "", Reputation},

@@ -34,19 +34,19 @@ func Of(r *mail.Reply, remote bool, host string) Verdict {
 		v.BounceType, v.BounceSubType, v.DelayType = Undetermined, Undetermined, Undetermined
 		return v
 	}
-	if kind == 5 && remote {
-		if c := q.first(later); c != 0 {
-			return finish(c, false)
+	c := q.class(remote)
+	if kind == 5 && remote && !c.hopeless() {
+		if l := q.first(later); l != 0 {
+			return finish(l, false)
 		}
 		if q.contradicts() {
-			c := q.class(remote)
 			if c == Unknown || c == Policy {
 				c = Remote
 			}
 			return finish(c, false)
 		}
 	}
-	return finish(q.class(remote), kind == 5)
+	return finish(c, kind == 5)
 }
 
 func finish(c Class, permanent bool) Verdict {

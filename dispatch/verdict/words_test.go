@@ -113,11 +113,14 @@ func TestPermanentStaysPermanentUnlessTheWordsLeaveNoDoubt(t *testing.T) {
 		{"Greylisted", "mx.example.org", true}, // it does not say that it ends
 		{"Greylisting in action, retry in 300 seconds", "mx.example.org", false},
 		{"User unknown, please try again later", "mx.example.org", true},
+		{"User unknown (greylist.example.org), try again", "mx.example.org", true},
+		{"4.1.1 User unknown, try again", "mx.example.org", true},
 		{"Blocked, try again later", "mx.example.org", true},
 		{"Temporarily rejected. Try again.", "mx.example.org", false},
 		{"4.7.1 Try again later", "mx.example.org", false},
 		{"4.7.1 Blocked", "mx.example.org", true},
 		{"4.4.7 Message expired: unable to deliver in 840 minutes.<451 4.7.1 Try again later>", "mx.example.org", true},
+		{"4.4.7 Gave up after <421 Too many connections, try again later>", "mx.example.org", true},
 		{"5.7.1 greylist-try-again@example.org: unknown user", "mx.example.org", true},
 	} {
 		r := mail.Reply{Code: 550, Text: test.text}
