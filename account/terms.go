@@ -57,15 +57,39 @@ func (t Terms) Normal() (Terms, error) {
 		}
 		out.RecipientDomains = append(out.RecipientDomains, d)
 	}
-	if len(t.ConfigurationSet) > 64 || strings.Trim(t.ConfigurationSet, nameOctets) != "" {
-		return Terms{}, fmt.Errorf("%w: a configuration set is named by 1 to 64 of A-Z, a-z, 0-9, hyphen and underscore", ErrTerms)
-	}
-	for _, tag := range t.Tags {
-		if !tagText(tag.Name, nameOctets+":") || !tagText(tag.Value, nameOctets+".@") {
-			return Terms{}, fmt.Errorf("%w: a tag is NAME=VALUE, each 1 to 255 of A-Z, a-z, 0-9, hyphen and underscore, the value also of dot and @", ErrTerms)
-		}
+	if err := CheckDefaults(t.ConfigurationSet, t.Tags); err != nil {
+		return Terms{}, fmt.Errorf("%w: %w", ErrTerms, err)
 	}
 	return out, nil
+}
+
+// What can be wrong with a default.
+var (
+	errSet  = errors.New("a configuration set is named by 1 to 64 of A-Z, a-z, 0-9, hyphen and underscore")
+	errTag  = errors.New("a tag is NAME=VALUE, each 1 to 255 of A-Z, a-z, 0-9, hyphen and underscore, the value also of dot and @")
+	errTags = fmt.Errorf("more than %d tags", maxTerms)
+)
+
+// CheckDefaults says what is wrong with the configuration set and the tags that
+// mail gets which names none; an empty name is no set.
+func CheckDefaults(set string, tags []Tag) error {
+	if len(set) > 64 || strings.Trim(set, nameOctets) != "" {
+		return errSet
+	}
+	if len(tags) > maxTerms {
+		return errTags
+	}
+	for _, tag := range tags {
+		name := tag.Name
+		if name == "ses:feedback-id-a" || name == "ses:feedback-id-b" {
+			// All other names with a colon are reserved (spec section 3.1).
+			name = "feedback"
+		}
+		if !tagText(name, nameOctets) || !tagText(tag.Value, nameOctets+".@") {
+			return errTag
+		}
+	}
+	return nil
 }
 
 // nameOctets is what names of sets and tags are made of (spec section 3.1).

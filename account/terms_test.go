@@ -115,6 +115,7 @@ func TestTermsThatMakeNoSenseAreRefused(t *testing.T) {
 		{"a tag without a name", account.Terms{Tags: []account.Tag{{Value: "b"}}}},
 		{"a tag without a value", account.Terms{Tags: []account.Tag{{Name: "a"}}}},
 		{"a tag with a line end", account.Terms{Tags: []account.Tag{{Name: "a", Value: "b\r\nX: y"}}}},
+		{"a tag that is reserved", account.Terms{Tags: []account.Tag{{Name: "ses:source-ip", Value: "b"}}}},
 		{"too many", account.Terms{From: make([]string, 51)}},
 	}
 	for _, tt := range tests {

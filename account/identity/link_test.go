@@ -2,6 +2,8 @@ package identity_test
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -174,6 +176,34 @@ func TestSettingsComeFromTheMostSpecificIdentity(t *testing.T) {
 	}
 	if _, err := b.Pause(t.Context(), bob, "example.org", true); !errors.Is(err, account.ErrNotFound) {
 		t.Errorf("somebody else's: %v", err)
+	}
+}
+
+func TestDefaultsThatNoMailCouldHaveAreRefused(t *testing.T) {
+	b := open(t, &accounttest.Directory{}, keys(t))
+	add(t, b, alice, "example.org", identity.AddOptions{})
+	set := func(s string) identity.Defaults { return identity.Defaults{Set: &s} }
+	tag := func(name, value string) identity.Defaults {
+		return identity.Defaults{Tags: map[string]string{name: value}}
+	}
+	many := map[string]string{}
+	for i := range 51 {
+		many[fmt.Sprint("t", i)] = "x"
+	}
+	for what, d := range map[string]identity.Defaults{
+		"set of two lines": set("a\r\nb"), "long set": set(strings.Repeat("a", 65)), "set with a blank": set("a b"),
+		"tag without a name": tag("", "x"), "tag without a value": tag("a", ""), "tag of two lines": tag("a", "x\r\nBcc: y"),
+		"tag with a colon in the value": tag("ses:feedback-id-a", "a:b"), "tag that is reserved": tag("ses:source-ip", "192.0.2.1"),
+		"too many tags": {Tags: many},
+	} {
+		if _, err := b.SetDefaults(t.Context(), alice, "example.org", d); !errors.Is(err, identity.ErrSetting) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for _, d := range []identity.Defaults{set("a-B_9"), set(""), tag("ses:feedback-id-a", "x.y@z"), {Tags: map[string]string{}}} {
+		if _, err := b.SetDefaults(t.Context(), alice, "example.org", d); err != nil {
+			t.Errorf("%+v: %v", d, err)
+		}
 	}
 }
 

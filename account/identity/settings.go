@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/mail"
 )
 
@@ -25,6 +26,17 @@ type Defaults struct {
 // SetDefaults changes what is given to mail that names none itself. It does not
 // look whether the configuration set is there: it may come later.
 func (b *Book) SetDefaults(ctx context.Context, accountID, text string, c Defaults) (Identity, error) {
+	var set string
+	if c.Set != nil {
+		set = *c.Set
+	}
+	tags := make([]account.Tag, 0, len(c.Tags))
+	for name, value := range c.Tags {
+		tags = append(tags, account.Tag{Name: name, Value: value})
+	}
+	if err := account.CheckDefaults(set, tags); err != nil {
+		return Identity{}, fmt.Errorf("identity %s: %w: %w", text, ErrSetting, err)
+	}
 	return b.with(ctx, accountID, text, func(d *data) error {
 		if c.Set != nil {
 			d.Set = *c.Set
