@@ -200,7 +200,10 @@ func TestClientsInTheStrictProfile(t *testing.T) {
 		if c.implicit == nil {
 			g = gates[0]
 		}
-		t.Run(c.name+" at "+g.port, func(t *testing.T) { strict(t, c.send(t, s.door, g)) })
+		t.Run(c.name+" at "+g.port, func(t *testing.T) {
+			t.Parallel()
+			strict(t, c.send(t, s.door, g))
+		})
 	}
 	t.Run("openssl without a session", func(t *testing.T) {
 		need(t, "openssl")

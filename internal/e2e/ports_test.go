@@ -37,7 +37,10 @@ func TestTheFivePorts(t *testing.T) {
 			continue
 		}
 		for _, g := range append(gates, gate{"25", false}) {
-			t.Run(c.name+" at "+g.port, func(t *testing.T) { a.signed(t, c.send(t, s.door, g)) })
+			t.Run(c.name+" at "+g.port, func(t *testing.T) {
+				t.Parallel()
+				a.signed(t, c.send(t, s.door, g))
+			})
 		}
 	}
 }
