@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -100,6 +102,10 @@ func (a *attempt) kept(ctx context.Context, src *egress.Source) bool {
 		return false
 	}
 	a.s.metrics.reused.Inc()
+	c.client.Trace(a.j.Trace)
+	if a.j.Trace != nil {
+		a.note("connection kept from before: %s [%s], source %s, %s", c.host, c.addr, c.source.Name, cmp.Or(c.tls, "in clear text"))
+	}
 	if a.send(ctx, c); c.client.Stale() && ctx.Err() == nil {
 		a.standing, a.rank = mail.Outcome{}, 0
 		return false
@@ -124,6 +130,7 @@ func (a *attempt) fits(c *conn) bool {
 
 // release keeps a connection that can be used again.
 func (a *attempt) release(c *conn) {
+	c.client.Trace(nil)
 	switch {
 	case !c.client.Usable():
 		c.client.Close()
@@ -224,6 +231,13 @@ func (a *attempt) stand(o mail.Outcome) {
 	}
 	if r >= a.rank {
 		a.standing, a.rank = o, r
+	}
+}
+
+// note tells the trace what was done or found.
+func (a *attempt) note(format string, args ...any) {
+	if a.j.Trace != nil {
+		a.j.Trace(smtpc.TraceNote, fmt.Sprintf(format, args...))
 	}
 }
 

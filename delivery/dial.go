@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 
@@ -20,12 +21,16 @@ import (
 func (a *attempt) reach(ctx context.Context, h route.Host, v4, v6 *egress.Source) *conn {
 	addrs, err := a.addresses(ctx, h)
 	if err != nil {
+		a.note("addresses of %s: %v", h.Name, err)
 		reply := noAddress(h.Name, err)
 		if reply.Code/100 == 4 {
 			a.tried++ // it took time, as a host that is down does
 		}
 		a.stand(mail.Outcome{Reply: reply})
 		return nil
+	}
+	if a.j.Trace != nil {
+		a.note("addresses of %s: %v", h.Name, addrs[:min(len(addrs), 10)])
 	}
 	if a.r.Trusted && v6 == nil {
 		v6 = v4 // the operator's own word stands above the care for IPv6
@@ -46,6 +51,7 @@ func (a *attempt) reach(ctx context.Context, h route.Host, v4, v6 *egress.Source
 					a.s.log.Warn("address refused", "id", a.j.ID, "domain", a.r.Domain, "mx", h.Name, "err", err)
 				}
 				forbidden = err
+				a.note("address left out: %v", err)
 				continue
 			}
 		}
@@ -64,6 +70,7 @@ func (a *attempt) reach(ctx context.Context, h route.Host, v4, v6 *egress.Source
 		case answered:
 			return nil // the host has spoken, and it was noted
 		}
+		a.note("%v", err)
 		why = err // another address of this host may answer
 	}
 	if why == nil && forbidden != nil {
@@ -122,6 +129,21 @@ const (
 	implicit            // from the first octet
 )
 
+// String says it for the trace.
+func (l level) String() string {
+	switch l {
+	case inClear:
+		return "off"
+	case opportunistic:
+		return "opportunistic"
+	case required:
+		return "required"
+	case implicit:
+		return "from the first octet"
+	}
+	return "unknown"
+}
+
 func (a *attempt) smarthost() *Smarthost {
 	if a.r.Trusted {
 		return a.s.o.Smarthost
@@ -170,18 +192,23 @@ type target struct {
 // demanded and fails, it connects once more to the same address, in clear text
 // (RFC 7435 section 3). If answered is set, the error has been noted.
 func (a *attempt) open(ctx context.Context, t target, lv level) (c *conn, answered bool, err error) {
+	if a.j.Trace != nil {
+		a.note("connect to %s [%s], source %s, TLS %s", t.host, t.addr, t.source.Name, lv)
+	}
 	nc, err := a.dial(ctx, t, lv == implicit)
 	if err != nil {
 		return nil, false, err
 	}
 	a.s.metrics.opened.Inc()
 	client := smtpc.New(nc, a.clientOptions(t))
+	client.Trace(a.j.Trace)
 	c = &conn{
 		client: client, key: a.key(t.source),
 		host: t.host, addr: t.addr.String(), local: localAddr(nc), source: t.source,
 	}
 	again, err := a.prepare(ctx, c, lv)
 	if again {
+		a.note("TLS failed, once more in clear text: %v", err)
 		a.s.metrics.fallbacks.Inc()
 		a.s.log.Info("tls failed, trying in clear text", "id", a.j.ID, "domain", a.r.Domain, "mx", t.host, "err", err)
 		if c, answered, err = a.open(ctx, t, inClear); c != nil {
@@ -190,6 +217,7 @@ func (a *attempt) open(ctx context.Context, t target, lv level) (c *conn, answer
 		return c, answered, err
 	}
 	if err != nil {
+		a.note("given up: %v", err)
 		client.Close()
 		o := mail.Outcome{Host: c.host, Addr: c.addr, Source: t.source.Name, TLS: c.tls}
 		var failed *smtpc.Error
@@ -274,12 +302,16 @@ func (a *attempt) prepare(ctx context.Context, c *conn, lv level) (again bool, e
 	}
 	if state := c.client.TLS(); state != nil {
 		c.tls = version(state.Version)
+		if a.j.Trace != nil {
+			a.j.Trace(smtpc.TraceNote, negotiated(c.tls, state))
+		}
 	}
 	a.s.metrics.session(c.tls)
 	if sh := a.smarthost(); sh != nil && sh.User != "" {
 		if err := c.client.Auth(ctx, sh.User, sh.Password); err != nil {
 			return false, errors.Join(errAuth, err)
 		}
+		a.note("authenticated")
 	}
 	return false, nil
 }
@@ -308,6 +340,19 @@ func (a *attempt) startTLS(ctx context.Context, c *conn, lv level) (again bool, 
 // 3.8: X.7.10 is RFC 5248's "Encryption Needed").
 func needTLS(cause error) error {
 	return mail.Refuse(451, 7, 10, "Encryption is required, and the remote host does not offer it").WithCause(cause)
+}
+
+// negotiated says for the trace what a handshake came to.
+func negotiated(version string, state *tls.ConnectionState) string {
+	text := version + " " + tls.CipherSuiteName(state.CipherSuite)
+	if len(state.PeerCertificates) > 0 {
+		cert := state.PeerCertificates[0]
+		text += fmt.Sprintf(", certificate of %q by %q", cert.Subject.CommonName, cert.Issuer.CommonName)
+	}
+	if len(state.VerifiedChains) > 0 {
+		return text + ", verified"
+	}
+	return text + ", not verified"
 }
 
 // version gives the name of a TLS version as Received fields and logs have it.

@@ -25,6 +25,10 @@ type Job struct {
 	Content io.ReaderAt
 	BodyAt  int64
 	Size    int64 // octets of Content
+	// Trace, unless nil, is told each step as it is made, from the goroutine that
+	// carries: 'C' and our line, 'S' and the host's reply, '*' and what was done or
+	// found. AUTH and content are left out.
+	Trace func(who byte, text string)
 }
 
 // Octets gives the size of the message that leaves.

@@ -35,6 +35,10 @@ func (c *Client) Auth(ctx context.Context, user, password string) error {
 	if initial != nil {
 		line += " " + base64.StdEncoding.EncodeToString(initial)
 	}
+	// Neither names nor passwords are for the trace, nor what they are answered.
+	trace := c.trace
+	c.Trace(nil)
+	defer c.Trace(trace)
 	defer c.watch(ctx)()
 	for {
 		reply, failed := c.command(ctx, c.o.Timeouts.Hello, line+"\r\n")

@@ -65,6 +65,8 @@ type Client struct {
 	// answered: the host has agreed to something since the last Send began.
 	answered bool
 	buf      *buffer // lent while sending
+	trace    Trace
+	line     []byte // for trace: a command that is being put together
 }
 
 // New makes a client of a connection. Greet and Hello come next.
@@ -81,6 +83,10 @@ func New(conn net.Conn, o Options) *Client {
 	}
 	return c
 }
+
+// Trace has every line of the dialogue from now on told to f; nil ends that. What
+// Auth says, and content, are never told.
+func (c *Client) Trace(f Trace) { c.trace, c.line = f, nil }
 
 // Usable reports whether the connection can take another command.
 func (c *Client) Usable() bool { return c.err == nil }
@@ -157,6 +163,7 @@ func (c *Client) command(ctx context.Context, limit time.Duration, line string) 
 	if c.err != nil {
 		return mail.Reply{}, c.err
 	}
+	c.said(line)
 	c.write(ctx, []byte(line))
 	return c.read(ctx, limit)
 }
@@ -215,8 +222,10 @@ func (c *Client) read(ctx context.Context, limit time.Duration) (mail.Reply, *Er
 			err = fmt.Errorf("%w: %w", cause, err)
 		}
 		c.end(&Error{Reply: closedReply(err)})
+		c.note(c.err)
 		return mail.Reply{}, c.err
 	}
+	c.heard(&reply)
 	if reply.Code == 421 {
 		c.end(&Error{Reply: reply, Remote: true})
 	} else {

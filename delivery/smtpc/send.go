@@ -275,6 +275,9 @@ func (t *transaction) octets() bool {
 func (t *transaction) last() {
 	t.flush()
 	t.complete = t.c.failed == nil
+	if t.c.trace != nil {
+		t.c.trace(TraceNote, "content of "+strconv.FormatInt(t.body.octets(), 10)+" octets")
+	}
 }
 
 // chunks sends a message in BDATs, each after the reply to the one before.
@@ -335,6 +338,9 @@ func (t *transaction) chunks(size int64) {
 func (t *transaction) spoiled(err error) bool {
 	if err == nil || t.c.failed != nil {
 		return false
+	}
+	if t.c.trace != nil {
+		t.c.trace(TraceNote, err.Error())
 	}
 	t.rest(Settled, contentReply(err), false)
 	t.c.end(&Error{Reply: closedReply(err)})

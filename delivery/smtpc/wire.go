@@ -9,6 +9,7 @@ import (
 // text puts a piece of a command into the buffer.
 func (t *transaction) text(s string) {
 	b := t.c.buf
+	t.c.said(s)
 	if len(b.out)+len(s) > cap(b.out) {
 		t.flush()
 	}
