@@ -11,6 +11,7 @@ import (
 	"github.com/sesame-mta/sesame/delivery/route"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
+	"github.com/sesame-mta/sesame/trace"
 )
 
 // What we say of our own failures.
@@ -41,7 +42,8 @@ func (d *Dispatcher) try(ctx context.Context, s *site, lease *queue.Lease) {
 		return
 	}
 	d.metrics.inFlight.Inc()
-	outcomes := d.attempt(ctx, t.route, lease)
+	g := d.dialogue()
+	outcomes := d.attempt(ctx, t.route, lease, g)
 	d.metrics.inFlight.Dec()
 	d.metrics.attempts.Inc()
 	busy := soften(outcomes)
@@ -54,7 +56,7 @@ func (d *Dispatcher) try(ctx context.Context, s *site, lease *queue.Lease) {
 		d.o.Limiter.Report(s.name, now, signal)
 		d.prove(s, now, signal != egress.Unreachable)
 	}
-	d.settle(ctx, lease, outcomes)
+	d.settleAttempt(ctx, lease, outcomes, d.attempted(g, s, t.route, lease.Line.Domain))
 	if signal == egress.Unreachable {
 		if slots, _ := d.allow(s); slots == 0 {
 			d.expire(ctx, s, outcomes[0].Reply)
@@ -64,7 +66,7 @@ func (d *Dispatcher) try(ctx context.Context, s *site, lease *queue.Lease) {
 
 // attempt opens, signs and carries a message. It gives one outcome for each
 // entry, whatever happens.
-func (d *Dispatcher) attempt(ctx context.Context, r *route.Route, lease *queue.Lease) (outcomes []mail.Outcome) {
+func (d *Dispatcher) attempt(ctx context.Context, r *route.Route, lease *queue.Lease, g *trace.Dialogue) (outcomes []mail.Outcome) {
 	n := len(lease.Entries)
 	defer func() {
 		if p := recover(); p != nil {
@@ -100,6 +102,9 @@ func (d *Dispatcher) attempt(ctx context.Context, r *route.Route, lease *queue.L
 		Content:    content,
 		BodyAt:     m.HeaderSize,
 		Size:       content.Size(),
+	}
+	if g != nil {
+		job.Trace = g.Add
 	}
 	for i, e := range lease.Entries {
 		job.To[i] = e.To

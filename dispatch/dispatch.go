@@ -18,6 +18,7 @@ import (
 	"github.com/sesame-mta/sesame/internal/memo"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
+	"github.com/sesame-mta/sesame/trace"
 )
 
 // Signer signs what leaves.
@@ -41,7 +42,7 @@ type Contents interface {
 	Open(ctx context.Context, id mail.ID) (queue.Content, error)
 }
 
-// Options is what a Dispatcher needs. All but the last six are required.
+// Options is what a Dispatcher needs. All but the last seven are required.
 type Options struct {
 	// Queue must tell this dispatcher what happens: its options Ready and
 	// Unrouted are the methods of the same names.
@@ -61,8 +62,10 @@ type Options struct {
 	// Interest names the consumers that want an event of this type about a
 	// message; nil is none ever.
 	Interest func(t event.Type, m *queue.Message) []string
-	Log      *slog.Logger
-	Metrics  prometheus.Registerer
+	// Trace records attempts and what they came to; nil is nobody.
+	Trace   *trace.Recorder
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
 }
 
 // Dispatcher delivers what the queue has due. It is safe for concurrent use.

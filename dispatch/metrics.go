@@ -8,14 +8,15 @@ import (
 )
 
 type metrics struct {
-	attempts prometheus.Counter
-	results  *prometheus.CounterVec
-	failures *prometheus.CounterVec
-	expired  prometheus.Counter
-	retried  prometheus.Counter
-	inFlight prometheus.Gauge
-	wait     prometheus.Histogram
-	scans    *prometheus.CounterVec
+	attempts  prometheus.Counter
+	results   *prometheus.CounterVec
+	failures  *prometheus.CounterVec
+	expired   prometheus.Counter
+	uncertain prometheus.Counter
+	retried   prometheus.Counter
+	inFlight  prometheus.Gauge
+	wait      prometheus.Histogram
+	scans     *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -35,6 +36,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		expired: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sesame_dispatch_expired_total",
 			Help: "Recipients given up because the message was too old.",
+		}),
+		uncertain: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sesame_dispatch_uncertain_total",
+			Help: "Recipients whose host hung up after the whole message, before its reply: sent again, and perhaps delivered twice.",
 		}),
 		retried: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sesame_dispatch_commit_retries_total",
@@ -61,7 +66,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.failures.WithLabelValues(class.String())
 	}
 	if r != nil {
-		r.MustRegister(m.attempts, m.results, m.failures, m.expired, m.retried, m.inFlight, m.wait, m.scans)
+		r.MustRegister(m.attempts, m.results, m.failures, m.expired, m.uncertain, m.retried, m.inFlight, m.wait, m.scans)
 	}
 	return m
 }

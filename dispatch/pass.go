@@ -146,5 +146,6 @@ func (d *Dispatcher) reject(ctx context.Context, lease *queue.Lease, f *finding)
 		}
 	}
 	d.tell(ctx, m, verdicts, now)
+	d.trace(m, verdicts, now, nil)
 	d.commit(ctx, lease, settled, events)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
+	"github.com/sesame-mta/sesame/trace"
 )
 
 // Pauses between tries to commit an outcome.
@@ -34,6 +35,11 @@ type verdict struct {
 
 // settle records one outcome for each entry of a lease, and ends the lease.
 func (d *Dispatcher) settle(ctx context.Context, lease *queue.Lease, outcomes []mail.Outcome) {
+	d.settleAttempt(ctx, lease, outcomes, nil)
+}
+
+// settleAttempt is settle for what was tried at a host.
+func (d *Dispatcher) settleAttempt(ctx context.Context, lease *queue.Lease, outcomes []mail.Outcome, at *trace.Attempt) {
 	now := d.o.Queue.Now()
 	// One draw for all: recipients of one message stay together.
 	jitter := 0.9 + 0.2*rand.Float64()
@@ -45,6 +51,7 @@ func (d *Dispatcher) settle(ctx context.Context, lease *queue.Lease, outcomes []
 		}
 		verdicts = append(verdicts, d.judge(e, o, now, jitter))
 	}
+	d.trace(lease.Message, verdicts, now, at)
 	d.record(ctx, lease, verdicts, now)
 }
 
@@ -92,6 +99,7 @@ func (d *Dispatcher) settleAll(ctx context.Context, leases []*queue.Lease, paral
 				}
 				verdicts[i] = verdict{entry: e, outcome: o, read: read(&o), expired: true, settled: queue.Settled{N: e.N, Result: mail.Failed}}
 			}
+			d.trace(lease.Message, verdicts, now, nil)
 			d.record(ctx, lease, verdicts, now)
 			return nil
 		})
@@ -248,6 +256,9 @@ func (d *Dispatcher) tell(ctx context.Context, m *queue.Message, verdicts []verd
 		}
 		if v.settled.Result != mail.Delivered {
 			d.metrics.failures.WithLabelValues(v.read.Class.String()).Inc()
+		}
+		if v.outcome.Uncertain {
+			d.metrics.uncertain.Inc()
 		}
 		if !d.log.Enabled(ctx, slog.LevelInfo) {
 			continue

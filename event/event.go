@@ -92,7 +92,9 @@ type Outbox interface {
 // Notice is a mail that we make ourselves: a DSN.
 type Notice struct {
 	// ID is derived from what caused the notice, so that a repeat is a no-op.
-	ID      mail.ID
+	ID mail.ID
+	// About is the message that it tells of, zero if it tells of none.
+	About   mail.ID
 	Account string // on whose behalf; for logs and for the queue's fairness
 	To      mail.ForwardPath
 	Header  []byte // complete header section, ended by an empty line

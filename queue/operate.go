@@ -10,6 +10,7 @@ import (
 
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/trace"
 )
 
 // Bounds of an operator's command over many entries: so many are read at once,
@@ -28,22 +29,22 @@ func (q *Queue) Find(ctx context.Context, f Filter) ([]Entry, error) {
 // attempt that is under way goes on.
 func (q *Queue) Hold(ctx context.Context, f Filter) (int, error) {
 	f.State = Queued
-	return q.alter(ctx, f, Alteration{State: Held})
+	return q.alter(ctx, f, Alteration{State: Held}, "held by the operator")
 }
 
 // ReleaseHold makes all held entries that match queued again, and due.
 func (q *Queue) ReleaseHold(ctx context.Context, f Filter) (int, error) {
 	f.State = Held
-	return q.alter(ctx, f, Alteration{State: Queued, Due: q.Now()})
+	return q.alter(ctx, f, Alteration{State: Queued, Due: q.Now()}, "released by the operator")
 }
 
 // Retry makes all queued entries that match due now.
 func (q *Queue) Retry(ctx context.Context, f Filter) (int, error) {
 	f.State = Queued
-	return q.alter(ctx, f, Alteration{Due: q.Now()})
+	return q.alter(ctx, f, Alteration{Due: q.Now()}, "to be tried now, by order of the operator")
 }
 
-func (q *Queue) alter(ctx context.Context, f Filter, a Alteration) (int, error) {
+func (q *Queue) alter(ctx context.Context, f Filter, a Alteration, text string) (int, error) {
 	return q.each(ctx, f, func(ctx context.Context, part []Entry) (int, error) {
 		entries, err := q.spool.Alter(ctx, part[0].ID, numbers(part), a)
 		if err != nil && !errors.Is(err, ErrNotFound) {
@@ -63,6 +64,7 @@ func (q *Queue) alter(ctx context.Context, f Filter, a Alteration) (int, error) 
 		}
 		q.mu.Unlock()
 		q.tell(&n)
+		q.changed(entries, text)
 		return len(entries), nil
 	})
 }
@@ -104,6 +106,7 @@ func (q *Queue) cancel(ctx context.Context, lease *Lease, events func(*Message, 
 		}
 		err = q.Settle(ctx, lease, settled, told)
 		if err == nil {
+			q.changed(entries, "given up by the operator")
 			return len(entries), nil
 		}
 	}
@@ -175,6 +178,18 @@ func (q *Queue) each(ctx context.Context, f Filter, do func(context.Context, []E
 		last := page[len(page)-1]
 		f.AfterID, f.AfterN = last.ID, last.N
 	}
+}
+
+// changed tells the trace what an operator did to entries of one message.
+func (q *Queue) changed(entries []Entry, text string) {
+	if !q.trace.On() || len(entries) == 0 {
+		return
+	}
+	r := &trace.Record{Kind: trace.Changed, Time: q.Now(), ID: entries[0].ID, Account: entries[0].Line.Account, Text: text}
+	for _, e := range entries {
+		r.To = append(r.To, e.To.String())
+	}
+	q.trace.Add(r)
 }
 
 func numbers(entries []Entry) []int {

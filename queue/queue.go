@@ -13,6 +13,7 @@ import (
 
 	"github.com/sesame-mta/sesame/internal/steady"
 	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/trace"
 )
 
 // Options is what a Queue needs. Spool is required; zero fields have defaults.
@@ -35,6 +36,8 @@ type Options struct {
 	// often and must return at once.
 	Ready    func(site string)
 	Unrouted func(domain string)
+	// Trace records what operators do; nil is nobody.
+	Trace *trace.Recorder
 }
 
 // Queue holds the schedule: which entry is due when, and who has it on lease.
@@ -49,6 +52,7 @@ type Queue struct {
 	log        *slog.Logger
 	ready      func(string)
 	unrouted   func(string)
+	trace      *trace.Recorder
 
 	clock steady.Clock
 	// expire is the time of this run before which nothing is given up.
@@ -91,6 +95,7 @@ func New(o Options) *Queue {
 		log:        o.Log,
 		ready:      o.Ready,
 		unrouted:   o.Unrouted,
+		trace:      o.Trace,
 		clock:      steady.Start(),
 		kick:       make(chan struct{}, 1),
 		lines:      make(map[Line]*line),

@@ -47,9 +47,12 @@ type Options struct {
 	TrustedPrincipal *auth.Principal
 	Auth             auth.Authenticator
 	Desk             Desk
-	Limits           Limits
-	Log              *slog.Logger          // nil discards
-	Metrics          prometheus.Registerer // nil registers nowhere
+	// Refused is told of messages that are turned away before the desk sees them;
+	// nil tells nobody.
+	Refused func(r *submission.Request, reply *mail.Reply)
+	Limits  Limits
+	Log     *slog.Logger          // nil discards
+	Metrics prometheus.Registerer // nil registers nowhere
 }
 
 // Limits bound what clients can take of us. A zero field means its default.

@@ -60,7 +60,11 @@ func (n *session) Logout() error {
 func (n *session) Mail(string, *smtp.MailOptions) error {
 	from, size := n.conn.From()
 	if err := n.server.opts.Desk.Room(n.ctx, from, size); err != nil {
-		return n.refuse(n.reply(err))
+		r := n.reply(err)
+		n.from = from
+		n.turnedAway(r)
+		n.Reset()
+		return n.refuse(r)
 	}
 	n.from = from
 	return nil
@@ -102,18 +106,13 @@ func (n *session) submit() *mail.Reply {
 		// The desk has not seen this message, and logs nothing of it.
 		n.log.Info("message refused", "account", n.principal.Account, "from", n.from,
 			"code", refusal.Code, "status", refusal.Status, "text", refusal.Text)
+		n.turnedAway(refusal)
 		return refusal
 	}
-	version, cipher := n.conn.TLS()
 	start := time.Now()
-	id, err := n.server.opts.Desk.Submit(n.ctx, &submission.Request{
-		Principal: n.principal,
-		Origin: submission.Origin{
-			Client: n.conn.Client(), Helo: n.conn.Helo(), Protocol: n.conn.Protocol(),
-			TLS: version, Cipher: cipher, Session: n.conn.Session(),
-		},
-		From: n.from, To: n.to, Content: content,
-	})
+	r := n.request()
+	r.Content = content
+	id, err := n.server.opts.Desk.Submit(n.ctx, r)
 	n.server.metrics.submit.Observe(time.Since(start).Seconds())
 	whole := content.Whole()
 	if refusal := n.refusal(content.Finish()); refusal != nil {
@@ -134,6 +133,26 @@ func (n *session) submit() *mail.Reply {
 	}
 	n.server.metrics.message("accepted")
 	return accepted(id)
+}
+
+// request is what is known of the message under way but for its content.
+func (n *session) request() *submission.Request {
+	version, cipher := n.conn.TLS()
+	return &submission.Request{
+		Principal: n.principal,
+		Origin: submission.Origin{
+			Client: n.conn.Client(), Helo: n.conn.Helo(), Protocol: n.conn.Protocol(),
+			TLS: version, Cipher: cipher, Session: n.conn.Session(),
+		},
+		From: n.from, To: n.to,
+	}
+}
+
+// turnedAway tells of a message that the desk does not see.
+func (n *session) turnedAway(reply *mail.Reply) {
+	if n.server.opts.Refused != nil && n.principal != nil {
+		n.server.opts.Refused(n.request(), reply)
+	}
 }
 
 // refusal gives the reply to content that can not be taken, nil for one that can.

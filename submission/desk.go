@@ -18,6 +18,7 @@ import (
 	"github.com/sesame-mta/sesame/mail/message"
 	"github.com/sesame-mta/sesame/queue"
 	"github.com/sesame-mta/sesame/submission/admission"
+	"github.com/sesame-mta/sesame/trace"
 )
 
 // Queue is where an accepted message goes; *queue.Queue.
@@ -72,8 +73,10 @@ type Options struct {
 	MaxAge       time.Duration
 	// ShowClient puts the client's network address into Received.
 	ShowClient bool
-	Log        *slog.Logger
-	Metrics    prometheus.Registerer
+	// Trace records what came and what was said to it; nil is nobody.
+	Trace   *trace.Recorder
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
 }
 
 // Desk takes messages in. It is safe for concurrent use.
@@ -130,25 +133,26 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	if r.Origin.Client.IsValid() {
 		log = log.With("source", r.Origin.Client.String())
 	}
+	rec := d.entry(r)
 	draft, err := d.o.Spool.Draft(ctx)
 	if err != nil {
-		return mail.ID{}, d.note(log, "storage", storageReply(err))
+		return mail.ID{}, d.note(log, rec, "storage", storageReply(err))
 	}
 	defer draft.Discard()
 
 	size, err := d.receive(draft, r.Content)
 	if err != nil {
-		return mail.ID{}, d.note(log, "content", err)
+		return mail.ID{}, d.note(log, rec, "content", err)
 	}
 	header, done, err := d.header(ctx, draft, size)
 	if err != nil {
-		return mail.ID{}, d.note(log, "storage", err)
+		return mail.ID{}, d.note(log, rec, "storage", err)
 	}
 	defer done()
 	facts := r.Content.Facts()
 	section, err := headerLimits.Scan(header)
 	if err != nil {
-		return mail.ID{}, d.note(log, "header", malformed(err))
+		return mail.ID{}, d.note(log, rec, "header", malformed(err))
 	}
 	now := d.o.Now()
 	standing, err := d.o.Renew(r.Principal)
@@ -157,7 +161,7 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 		err = auth.ErrInvalid.WithCause(errNetwork)
 	}
 	if err != nil {
-		return mail.ID{}, d.note(log, "credential", err)
+		return mail.ID{}, d.note(log, rec, "credential", err)
 	}
 	r = r.by(standing.Principal)
 	c := &admission.Candidate{
@@ -167,10 +171,12 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	}
 	defaults := d.defaults(r.Principal.Account, section)
 	c.SetName, c.Set = d.set(r, section, defaults)
+	content(rec, c)
 	for _, rule := range d.o.Rules {
 		if err := rule.Check(ctx, c); err != nil {
-			return mail.ID{}, d.note(log, rule.Name, err)
+			return mail.ID{}, d.note(log, rec, rule.Name, err)
 		}
+		passed(rec, rule.Name)
 	}
 
 	id := d.o.Minter.New(now)
@@ -184,17 +190,18 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	maxAge := d.under(&m, c.Set)
 	if d.o.Published != nil && d.o.Published(&m) {
 		if m.Mail, err = d.mailObject(r, &m, section, len(header)); err != nil {
-			return mail.ID{}, d.note(log, "event", err)
+			return mail.ID{}, d.note(log, rec, "event", err)
 		}
 	}
 	first, err := d.append(ctx, c, m, maxAge, draft)
 	if err != nil {
 		c.Refund()
-		return mail.ID{}, d.note(log, "storage", storageReply(err))
+		return mail.ID{}, d.note(log, rec, "storage", storageReply(err))
 	}
 	d.metrics.accepted.Inc()
 	d.metrics.octets.Add(float64(m.Size))
 	log.Info("message accepted", "id", first, "to", len(m.To))
+	d.takenIn(rec, &m, header, c.Wait)
 	return first, nil
 }
 
@@ -249,11 +256,12 @@ func (d *Desk) SubmitNotice(ctx context.Context, n event.Notice) error {
 		return err
 	}
 	d.o.Log.Info("notice accepted", "id", n.ID, "account", n.Account, "to", n.To.String())
+	d.noticed(&m, n)
 	return nil
 }
 
 // note counts a refusal and logs it once, with its private cause.
-func (d *Desk) note(log *slog.Logger, reason string, err error) error {
+func (d *Desk) note(log *slog.Logger, rec *trace.Record, reason string, err error) error {
 	var reply *mail.Reply
 	if !errors.As(err, &reply) {
 		return err
@@ -262,6 +270,7 @@ func (d *Desk) note(log *slog.Logger, reason string, err error) error {
 		log = log.With("err", reply.Cause)
 	}
 	log.Info("message refused", "code", reply.Code, "status", reply.Status, "text", reply.Text)
+	d.turnedAway(rec, reason, reply)
 	return d.refused(reason, reply)
 }
 

@@ -270,7 +270,7 @@ func (f *Forwarder) submit(ctx context.Context, g []event.Record, orig Original)
 		Header: orig.Header, Recipients: rcpts,
 	}
 	header, body := d.Compose()
-	n := event.Notice{ID: id, Account: first.Account, To: to, Header: header, Body: body}
+	n := event.Notice{ID: id, About: first.Message, Account: first.Account, To: to, Header: header, Body: body}
 	if f.o.Keys != nil {
 		n.Keys = f.o.Keys()
 	}

@@ -1,0 +1,71 @@
+package dispatch
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sesame-mta/sesame/delivery/route"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+	"github.com/sesame-mta/sesame/trace"
+)
+
+// dialogue begins to gather what an attempt does; nil when nobody records.
+func (d *Dispatcher) dialogue() *trace.Dialogue {
+	if !d.o.Trace.On() {
+		return nil
+	}
+	return trace.Begin()
+}
+
+// attempted is what an attempt was, for the trace. It is asked for after the site's
+// limiter has been told how it went.
+func (d *Dispatcher) attempted(g *trace.Dialogue, s *site, r *route.Route, domain string) *trace.Attempt {
+	if g == nil {
+		return nil
+	}
+	a := &trace.Attempt{Domain: domain, Site: s.name}
+	for _, h := range r.Hosts {
+		a.Hosts = append(a.Hosts, fmt.Sprintf("%d %s", h.Pref, h.Name))
+	}
+	g.Fill(a)
+	if slots, wait := d.allow(s); slots == 0 {
+		a.Until = d.o.Queue.Now().Add(wait).Unix()
+	}
+	return a
+}
+
+// trace records what became of recipients; at is nil where no host was asked.
+func (d *Dispatcher) trace(m *queue.Message, verdicts []verdict, now time.Time, at *trace.Attempt) {
+	if !d.o.Trace.On() || len(verdicts) == 0 {
+		return
+	}
+	r := &trace.Record{Kind: trace.Settled, Time: now, ID: m.ID, Account: m.Account, From: m.From.String(), Attempt: at}
+	if at != nil || verdicts[0].tried {
+		r.Kind = trace.Attempted
+	}
+	for i := range verdicts {
+		v := &verdicts[i]
+		told := v.recipient(m)
+		o := trace.Outcome{
+			To: v.entry.To.String(), Result: v.settled.Result.String(), Reply: v.outcome.Reply.String(),
+			Host: v.outcome.Host, Addr: v.outcome.Addr, Source: v.outcome.Source, TLS: v.outcome.TLS,
+			Uncertain: v.outcome.Uncertain, Expired: v.expired, Attempt: v.entry.Attempts,
+		}
+		if v.expired {
+			o.Reply = told.Reply.String()
+		}
+		if v.tried {
+			o.Attempt++
+		}
+		if v.settled.Result == mail.Deferred {
+			o.Next = v.settled.Due.Unix()
+		}
+		if v.outcome.Reply.Cause != nil {
+			o.Cause = v.outcome.Reply.Cause.Error()
+		}
+		r.To = append(r.To, o.To)
+		r.Outcomes = append(r.Outcomes, o)
+	}
+	d.o.Trace.Add(r)
+}
