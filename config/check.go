@@ -43,6 +43,10 @@ func (l *loader) check() {
 	l.scan()
 	l.events()
 	l.service()
+	if c.Trace.Keep != 0 {
+		l.lasting("trace.keep", c.Trace.Keep, time.Minute, 10*365*24*time.Hour)
+	}
+	l.within("trace.max_bytes", c.Trace.MaxBytes, 1<<20, 1<<44)
 	l.oneOf("log.format", c.Log.Format, "text", "json")
 }
 

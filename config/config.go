@@ -31,6 +31,7 @@ type Config struct {
 	Service  Service  `toml:"service"`
 	Scan     Scan     `toml:"scan"`
 	Events   Events   `toml:"events"`
+	Trace    Trace    `toml:"trace"`
 	Log      Log      `toml:"log"`
 }
 
@@ -172,6 +173,14 @@ type Events struct {
 	AllowNetworks []netip.Prefix `toml:"allow_networks"`
 }
 
+// Trace is what is kept of the life of each message, for `sesame trace`: envelopes, rules, dialogues, no content.
+type Trace struct {
+	// How long it is kept. `"0"`: nothing is recorded.
+	Keep time.Duration `toml:"keep"`
+	// How many octets it may take under `data_dir`; the oldest goes first.
+	MaxBytes int64 `toml:"max_bytes"`
+}
+
 // Log is what the server writes to standard error.
 type Log struct {
 	// `text` or `json`.
@@ -240,7 +249,8 @@ func Default(hostname string) *Config {
 			FileRotateEvery: 24 * time.Hour,
 			ParkAfter:       72 * time.Hour,
 		},
-		Log: Log{Format: "text", Level: slog.LevelInfo},
+		Trace: Trace{Keep: 30 * 24 * time.Hour, MaxBytes: 1 << 30},
+		Log:   Log{Format: "text", Level: slog.LevelInfo},
 	}
 }
 

@@ -172,7 +172,8 @@ func TestEveryKeyIsRead(t *testing.T) {
 		Scan: config.Scan{Clamd: "unix:/run/clamav/clamd.ctl", Timeout: 90 * time.Second},
 		Events: config.Events{FileDir: filepath.Join(dir, "events"), FileRotateBytes: 4096, FileRotateEvery: time.Hour,
 			ParkAfter: 2 * time.Hour, AllowNetworks: prefixes("127.0.0.0/8")},
-		Log: config.Log{Format: "json", Level: slog.LevelDebug},
+		Trace: config.Trace{Keep: 24 * time.Hour, MaxBytes: 268435456},
+		Log:   config.Log{Format: "json", Level: slog.LevelDebug},
 	}
 	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Error(diff)

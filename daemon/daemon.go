@@ -34,6 +34,7 @@ import (
 	"github.com/sesame-mta/sesame/smtpd"
 	"github.com/sesame-mta/sesame/store/bolt"
 	"github.com/sesame-mta/sesame/submission"
+	"github.com/sesame-mta/sesame/trace"
 )
 
 // stopTime is how long sessions and attempts may take to finish after the order
@@ -70,6 +71,7 @@ type Daemon struct {
 	rates      quota.Rates
 	identities *identity.Book
 	sets       *configset.Book
+	trace      *trace.Recorder
 	checker    *identity.Checker
 	minter     *mail.Minter
 
@@ -128,6 +130,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer end()
 	back, backCtx := errgroup.WithContext(inner)
 	back.Go(func() error { return d.queue.Run(backCtx) })
+	back.Go(func() error { return d.trace.Run(backCtx) })
 	back.Go(func() error { return d.accounts.Run(backCtx) })
 	back.Go(func() error { return d.contact.Run(backCtx) })
 	back.Go(func() error { return d.quotaWatch().Run(backCtx) })

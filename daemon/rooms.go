@@ -67,7 +67,7 @@ func (d *Daemon) openData(context.Context) error {
 		return err
 	}
 	d.onClose(d.books.Close)
-	return nil
+	return d.openTrace()
 }
 
 func (d *Daemon) openBooks(ctx context.Context) error {
@@ -110,7 +110,7 @@ func (d *Daemon) buildQueue(context.Context) error {
 		return err
 	}
 	d.minter = minter
-	d.queue = queue.New(queue.Options{Spool: d.spool, Log: d.logger("queue"), Metrics: d.metrics,
+	d.queue = queue.New(queue.Options{Spool: d.spool, Trace: d.trace, Log: d.logger("queue"), Metrics: d.metrics,
 		Ready:    func(site string) { d.dispatch.Ready(site) },
 		Unrouted: func(domain string) { d.dispatch.Unrouted(domain) }})
 	simulated := d.simulated()
@@ -127,7 +127,7 @@ func (d *Daemon) buildQueue(context.Context) error {
 		Keys:             d.identities.KeyRefs, ServiceKeys: d.serviceKeys, Interest: d.interest, Now: d.queue.Now,
 		Published: d.published, IdentityName: d.identityName,
 		MessageBytes: d.cfg.Limits.MessageBytes, MaxAge: d.cfg.Delivery.MaxAge,
-		ShowClient: d.cfg.Delivery.ShowClientAddress, Log: d.logger("submission"), Metrics: d.metrics,
+		ShowClient: d.cfg.Delivery.ShowClientAddress, Trace: d.trace, Log: d.logger("submission"), Metrics: d.metrics,
 	})
 	d.contact = contact.New(contact.Options{Domain: d.serviceDomain(), Submit: d.desk, Minter: minter,
 		Keys: d.systemKeys, Log: d.logger("event")})
@@ -170,7 +170,7 @@ func (d *Daemon) buildDelivery(context.Context) error {
 		Queue: d.queue, Spool: d.spool, Router: sim, Carrier: sim, Signer: signer{d.identities},
 		Limiter: egress.NewLimiter(egress.LimiterOptions{Max: d.cfg.Delivery.PerDestination}), Scanner: newScanner(d.cfg),
 		Retry: d.cfg.Delivery.Retry, Concurrency: d.cfg.Delivery.Concurrency,
-		Interest: d.interest, Log: d.logger("dispatch"), Metrics: d.metrics,
+		Interest: d.interest, Trace: d.trace, Log: d.logger("dispatch"), Metrics: d.metrics,
 	})
 	return nil
 }
@@ -197,7 +197,7 @@ func (d *Daemon) smtpCarrier(dns *resolver.Resolver, smart *delivery.Smarthost) 
 func (d *Daemon) buildDoors(context.Context) error {
 	o := smtpd.Options{
 		Hostname: d.cfg.Hostname, Strict: d.strict(), Starttls: d.listeners.starttls, ImplicitTLS: d.listeners.implicit,
-		TLS: d.tlsConfig(), Auth: d.auth, Desk: d.desk,
+		TLS: d.tlsConfig(), Auth: d.auth, Desk: d.desk, Refused: d.desk.Refused,
 		Limits: smtpd.Limits{
 			MessageBytes: d.cfg.Limits.MessageBytes, Recipients: d.cfg.Limits.Recipients,
 			Connections: d.cfg.Limits.Connections, ConnectionsPerIP: d.cfg.Limits.ConnectionsPerIP,
@@ -224,7 +224,7 @@ func (d *Daemon) buildDoors(context.Context) error {
 		Checker: d.checker, MailLink: mailLink,
 		Hostname: d.cfg.Hostname, Version: d.o.Version, Accounts: d.accounts, Identities: d.identities,
 		Sets: d.sets, Queue: d.queue, Spool: d.spool, Cancelled: d.dispatch.Cancelled, Usage: d.spool, Rates: &d.rates, Contact: d.contact, NoSandbox: !d.cfg.Sandbox,
-		RemoveOwned: d.removeOwned, RotateKey: d.rotateKey, Log: d.logger("admin"),
+		Trace: d.trace, RemoveOwned: d.removeOwned, RotateKey: d.rotateKey, Log: d.logger("admin"),
 	})
 	return nil
 }

@@ -126,12 +126,16 @@ func (s *Server) showMessage(r *http.Request) (any, error) {
 		Size: m.Size, MessageID: m.MessageID,
 	}
 	for _, e := range entries {
-		out.Recipients = append(out.Recipients, Recipient{
-			To: e.To.String(), Domain: e.Line.Domain, State: e.State.String(), Attempts: e.Attempts,
-			Next: e.Due.UTC(), Expires: e.Expires.UTC(), LastReply: e.Last.String(), LastHost: e.LastHost,
-		})
+		out.Recipients = append(out.Recipients, recipient(e))
 	}
 	return out, nil
+}
+
+func recipient(e queue.Entry) Recipient {
+	return Recipient{
+		To: e.To.String(), Domain: e.Line.Domain, State: e.State.String(), Attempts: e.Attempts,
+		Next: e.Due.UTC(), Expires: e.Expires.UTC(), LastReply: e.Last.String(), LastHost: e.LastHost,
+	}
 }
 
 // change makes the handler of a command that alters entries.

@@ -78,7 +78,9 @@ type Options struct {
 	Checker Checker
 	// MailLink mails a link to the address that it verifies; nil cannot.
 	MailLink func(ctx context.Context, i identity.Identity, link string) error
-	Log      *slog.Logger
+	// Trace tells the lives of messages; nil tells nothing.
+	Trace Tracer
+	Log   *slog.Logger
 }
 
 // Server answers the operator's commands. It is an http.Handler.
@@ -105,7 +107,7 @@ func New(o Options) *Server {
 	} {
 		s.mux.Handle(pattern, s.answer(h))
 	}
-	for _, nouns := range []map[string]handler{s.accountRoutes(), s.credentialRoutes(), s.identityRoutes(), s.configSetRoutes(), s.destinationRoutes()} {
+	for _, nouns := range []map[string]handler{s.accountRoutes(), s.credentialRoutes(), s.identityRoutes(), s.configSetRoutes(), s.destinationRoutes(), s.traceRoutes()} {
 		for pattern, h := range nouns {
 			s.mux.Handle(pattern, s.answer(h))
 		}

@@ -32,6 +32,7 @@ func newRoot(a *app) *cobra.Command {
 		newConfigSet(a),
 		newDestination(a),
 		newQueue(a),
+		newTrace(a),
 		newKey(a),
 		newCheck(a),
 		newDoctor(a),
