@@ -81,6 +81,25 @@ func TestAMailFromDomainWithTwoMXFails(t *testing.T) {
 	}
 }
 
+func TestTheContactHearsOfWhatFailed(t *testing.T) {
+	r := newRelay(t, testmx.Options{})
+	r.change(admin.AccountChange{Account: "default", Contact: value("bob@example.net")})
+	if _, err := r.admin().SetMailFrom(t.Context(), "default", "example.org", "bounce.example.org", ""); err != nil {
+		t.Fatal(err)
+	}
+	r.dns.Add(`bounce.example.org MX 10 one.example.net
+		bounce.example.org MX 20 two.example.net`)
+	if _, err := r.admin().CheckIdentity(t.Context(), "default", "example.org"); err != nil {
+		t.Fatal(err)
+	}
+	m := r.arrived(1)[0]
+	for _, want := range []string{"Subject: Identity example.org: mail from is FAILED\r\n", "bounce.example.org: several MX records"} {
+		if m.From != "" || len(m.To) != 1 || m.To[0] != "bob@example.net" || !strings.Contains(string(m.Data), want) {
+			t.Errorf("no %q in the mail from %q to %q:\n%s", want, m.From, m.To, m.Data)
+		}
+	}
+}
+
 func TestAPausedIdentityIsRefused(t *testing.T) {
 	r := newRelay(t, testmx.Options{})
 	s := r.talk()

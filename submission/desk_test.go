@@ -148,7 +148,7 @@ func TestWhatLeavesIsTheHeaderEditedAndTheBodyUntouched(t *testing.T) {
 		},
 		"blind copies, Return-Path and control fields go": {
 			text: "Message-ID: <x@y>\r\nBcc: c@example.net,\r\n d@example.net\r\nFrom: a@example.org\r\nDate: d\r\n" +
-				"return-path: <a@example.org>\r\nX-SES-Message-Tags: a=b\r\nResent-Bcc: x@example.net\r\nX-Other: stays\r\n\r\nBcc: body\r\n",
+				"return-path: <a@example.org>\r\nX-SES-Message-Tags: a=b\r\nX-SES-Outgoing: 2020.01.01-192.0.2.1\r\nResent-Bcc: x@example.net\r\nX-Other: stays\r\n\r\nBcc: body\r\n",
 			want: received + "Message-ID: <x@y>\r\nFrom: a@example.org\r\nDate: d\r\nX-Other: stays\r\n\r\nBcc: body\r\n",
 		},
 	} {

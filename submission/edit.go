@@ -16,6 +16,7 @@ var dropped = [...]string{
 	"Bcc", "Resent-Bcc", "Return-Path",
 	"X-SES-CONFIGURATION-SET", "X-SES-MESSAGE-TAGS", "X-SES-SOURCE-ARN", "X-SES-FROM-ARN",
 	"X-SES-RETURN-PATH-ARN", "X-SES-LIST-MANAGEMENT-OPTIONS", "X-SES-TENANT",
+	"X-SES-Outgoing", // ours is added with each attempt
 }
 
 // edit decides what changes in the header section: fields that go, and before
