@@ -6,31 +6,33 @@ type Class int
 
 // The classes.
 const (
-	Unknown           Class = iota + 1 // no rule fits
-	NoMailbox                          // there is no such mailbox, now or any more
-	Disabled                           // the mailbox exists and takes no mail
-	BadAddress                         // the address cannot be one of the host's
-	NotServed                          // the host does not serve the domain
-	Full                               // the mailbox has no room
-	TooLarge                           // the message is larger than the host or mailbox takes
-	Policy                             // a rule of the host's or the recipient's
-	Reputation                         // the address or domain we send from: lists, missing PTR
-	Authentication                     // SPF, DKIM, DMARC
-	Sender                             // the reverse-path or From is not accepted
-	Content                            // spam, or form that is not accepted
-	Attachment                         // a virus, or a forbidden attachment
-	Greylisting                        // come back later, you are new here
-	Rate                               // too much of us, too fast, too many connections
-	MailboxRate                        // too much for this mailbox, whoever sent it
-	TLS                                // TLS is needed, or failed
-	DNS                                // the domain's records: none, null MX, a loop, no answer
-	Connection                         // no connection, or it broke
-	Remote                             // trouble at the host
-	Protocol                           // a command was not understood or not liked
-	Local                              // trouble or a decision of our own
-	Expired                            // waited for too long, and we do not know for what
-	Suppressed                         // on the installation's suppression list
-	AccountSuppressed                  // on the account's suppression list
+	Unknown        Class = iota + 1 // no rule fits
+	NoMailbox                       // there is no such mailbox, now or any more
+	Disabled                        // the mailbox exists and takes no mail
+	BadAddress                      // the address cannot be one of the host's
+	NotServed                       // the host does not serve the domain
+	Full                            // the mailbox has no room
+	TooLarge                        // the message is larger than the host or mailbox takes
+	Policy                          // a rule of the host's or the recipient's
+	Reputation                      // the address or domain we send from: lists, missing PTR
+	Authentication                  // SPF, DKIM, DMARC
+	Sender                          // the reverse-path or From is not accepted
+	Content                         // spam, or form that is not accepted
+	Attachment                      // a virus, or a forbidden attachment
+	Greylisting                     // come back later, you are new here
+	Rate                            // too much of us, too fast, too many connections
+	MailboxRate                     // too much for this mailbox, whoever sent it
+	TLS                             // TLS is needed, or failed
+	DNS                             // the domain's records: none, null MX, a loop, no answer
+	Connection                      // no connection, or it broke
+	Remote                          // trouble at the host
+	Protocol                        // a command was not understood or not liked
+	Local                           // trouble or a decision of our own
+	Expired                         // waited for too long, and we do not know for what
+
+	// No reply is of these classes: a list of ours left the recipient out.
+	Suppressed        // the installation's
+	AccountSuppressed // the account's
 )
 
 var classNames = [...]string{
@@ -107,16 +109,10 @@ const (
 // so that nobody is put on a suppression list for them (spec section 6.9). A mailbox
 // that does not exist is General and not NoEmail, as SES itself reports it.
 func (c Class) bounce(permanent bool) (kind, sub string) {
-	switch c {
-	case Suppressed:
-		return Permanent, "Suppressed"
-	case AccountSuppressed:
-		return Permanent, "OnAccountSuppressionList"
-	case Full:
+	switch {
+	case c == Full:
 		return Transient, "MailboxFull"
-	default:
-	}
-	if !permanent {
+	case !permanent:
 		return Transient, "General"
 	}
 	switch c {

@@ -96,8 +96,6 @@ var codes = compile([]row{
 // ours are the replies that we make ourselves.
 var ours = compile([]row{
 	{"", "", 5, "4.7", "", Expired}, // spec section 6.3
-	{"", "", 5, "1.1", "suppression list for your account", AccountSuppressed},
-	{"", "", 5, "1.1", "suppression list", Suppressed},
 	{"", "", 0, "7.5", "could not be signed", Local},
 	{"", "", 0, "7.5|7.10", "", TLS},
 	{"", "", 4, "4.1|4.2", "", Connection},

@@ -53,7 +53,6 @@ func TestVerdictsSpeakTheWordsOfSES(t *testing.T) {
 		{mail.Refuse(530, 7, 0, "Must issue STARTTLS first"), "true tls, give up, Transient/General, TransientCommunicationFailure"},
 		{mail.Refuse(451, 3, 0, ""), "false remote, retry, Transient/General, RecipientServerError"},
 		{mail.Refuse(503, 5, 1, ""), "true protocol, give up, Transient/General, RecipientServerError"},
-		{mail.Refuse(550, 1, 1, "the address is on the suppression list for your account"), "true no_mailbox, give up, Permanent/General, General"},
 		{&mail.Reply{Status: mail.Status{Class: 5, Subject: 1, Detail: 1}}, "true no_mailbox, give up, Permanent/General, General"},
 		{&mail.Reply{Text: "it went wrong"}, "false unknown, retry, Undetermined/Undetermined, Undetermined"},
 	} {
@@ -93,8 +92,6 @@ func TestOurOwnRepliesAreRead(t *testing.T) {
 			&mail.Reply{Code: 550, Status: mail.Status{Class: 4, Subject: 4, Detail: 7}, Text: "Message expired: unable to deliver in 840 minutes.<451 4.7.1 Try again later>"},
 			"true expired, give up, Transient/General, General",
 		},
-		{mail.Refuse(550, 1, 1, "the address is on the suppression list for your account"), "true account_suppressed, give up, Permanent/OnAccountSuppressionList, General"},
-		{mail.Refuse(550, 1, 1, "the address is on the suppression list"), "true suppressed, give up, Permanent/Suppressed, General"},
 	} {
 		if got := of(test.reply, false, ""); got != test.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", test.reply, got, test.want)
