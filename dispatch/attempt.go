@@ -30,6 +30,9 @@ func (d *Dispatcher) try(ctx context.Context, s *site, lease *queue.Lease) {
 		d.release(lease)
 		return
 	}
+	if d.suppress(ctx, lease) {
+		return
+	}
 	if t.route == nil {
 		o := mail.Outcome{Result: mail.Failed, Reply: t.reply}
 		if t.reply.Temporary() {

@@ -54,6 +54,8 @@ type Options struct {
 	Limiter Limiter
 	// Scanner looks at each message before it leaves; nil is none.
 	Scanner scan.Scanner
+	// Suppression names the recipients that are left out; nil is none.
+	Suppression Suppression
 	// Retry is the pause after the first failure, the second and so on; the
 	// last repeats. One minute to four hours unless given.
 	Retry []time.Duration

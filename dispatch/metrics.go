@@ -8,15 +8,16 @@ import (
 )
 
 type metrics struct {
-	attempts  prometheus.Counter
-	results   *prometheus.CounterVec
-	failures  *prometheus.CounterVec
-	expired   prometheus.Counter
-	uncertain prometheus.Counter
-	retried   prometheus.Counter
-	inFlight  prometheus.Gauge
-	wait      prometheus.Histogram
-	scans     *prometheus.CounterVec
+	attempts   prometheus.Counter
+	results    *prometheus.CounterVec
+	failures   *prometheus.CounterVec
+	expired    prometheus.Counter
+	uncertain  prometheus.Counter
+	retried    prometheus.Counter
+	inFlight   prometheus.Gauge
+	wait       prometheus.Histogram
+	scans      *prometheus.CounterVec
+	suppressed prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -45,6 +46,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "sesame_dispatch_commit_retries_total",
 			Help: "Settlements that the spool did not take at once.",
 		}),
+		suppressed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sesame_dispatch_suppressed_total",
+			Help: "Recipients not sent to because they are on a suppression list.",
+		}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sesame_dispatch_in_flight",
 			Help: "Attempts under way.",
@@ -66,7 +71,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.failures.WithLabelValues(class.String())
 	}
 	if r != nil {
-		r.MustRegister(m.attempts, m.results, m.failures, m.expired, m.uncertain, m.retried, m.inFlight, m.wait, m.scans)
+		r.MustRegister(m.attempts, m.results, m.failures, m.expired, m.uncertain, m.retried, m.inFlight, m.wait, m.scans, m.suppressed)
 	}
 	return m
 }

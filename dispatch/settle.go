@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sesame-mta/sesame/account/suppression"
 	reading "github.com/sesame-mta/sesame/dispatch/verdict"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
@@ -31,6 +32,7 @@ type verdict struct {
 	tried   bool            // an attempt was made for it
 	expired bool
 	settled queue.Settled
+	match   *suppression.Match // why it was not tried at all
 }
 
 // settle records one outcome for each entry of a lease, and ends the lease.
@@ -156,7 +158,7 @@ func (d *Dispatcher) events(m *queue.Message, verdicts []verdict, now time.Time)
 		return nil
 	}
 	var events []event.Event
-	for _, t := range [...]event.Type{event.Delivery, event.DeliveryDelay, event.Bounce} {
+	for _, t := range [...]event.Type{event.Delivery, event.DeliveryDelay, event.Bounce, event.Complaint} {
 		var rs []event.Recipient
 		for _, v := range verdicts {
 			if v.event() == t {
@@ -191,6 +193,10 @@ func (v *verdict) event() event.Type {
 		return event.DeliveryDelay
 	case mail.Failed:
 	}
+	// A complaint is not followed by bounce mail (spec section 7.2).
+	if v.match != nil && v.match.Reason == suppression.Complaint {
+		return event.Complaint
+	}
 	return event.Bounce
 }
 
@@ -208,6 +214,8 @@ func (v *verdict) recipient(m *queue.Message) event.Recipient {
 		r.Class, r.BounceType, r.BounceSubType = v.read.Class.String(), v.read.BounceType, v.read.BounceSubType
 	case event.DeliveryDelay:
 		r.Class, r.DelayType = v.read.Class.String(), v.read.DelayType
+	case event.Complaint:
+		r.Class, r.BounceSubType = v.read.Class.String(), v.read.BounceSubType
 	default:
 	}
 	if v.expired {

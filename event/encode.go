@@ -125,6 +125,9 @@ func (c *Encoder) Encode(e *Event, sequence uint64) ([]byte, error) {
 		doc.Reject = &reject{"Bad content"}
 	case Complaint:
 		doc.Complaint = &complaint{Timestamp: now, FeedbackID: c.feedbackID(e), Recipients: []emailAddress{}}
+		if first.BounceSubType != "" {
+			doc.Complaint.SubType = &first.BounceSubType
+		}
 		for _, r := range e.Recipients {
 			doc.Complaint.Recipients = append(doc.Complaint.Recipients, emailAddress{r.To.String()})
 		}
@@ -150,7 +153,7 @@ func (c *Encoder) bounce(e *Event, now Instant, first Recipient) *bounce {
 		RemoteMTAIP: ip(first.Addr), Recipients: []bouncedRecipient{}}
 	b.Type, b.SubType = bounceType(first)
 	for _, r := range e.Recipients {
-		b.Recipients = append(b.Recipients, bouncedRecipient{r.To.String(), "failed", status(r.Reply), diagnostic(r.Reply)})
+		b.Recipients = append(b.Recipients, bouncedRecipient{r.To.String(), "failed", status(r.Reply), diagnosis(r)})
 	}
 	return b
 }
@@ -199,6 +202,15 @@ func status(r mail.Reply) string {
 }
 
 func diagnostic(r mail.Reply) string { return "smtp; " + r.String() }
+
+// diagnosis gives the text alone where no host was asked because of the account's
+// suppression list, as SES does (spec section 7.2).
+func diagnosis(r Recipient) string {
+	if r.BounceSubType == "OnAccountSuppressionList" {
+		return r.Reply.Text
+	}
+	return diagnostic(r.Reply)
+}
 
 func addresses(rs []Recipient) []string {
 	list := make([]string, len(rs))

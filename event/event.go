@@ -43,7 +43,8 @@ type Recipient struct {
 	// Class is what a failure was about, in our finer words
 	// (dispatch/verdict): "no_mailbox", "greylisting".
 	Class string
-	// BounceType and BounceSubType are for a Bounce, DelayType is for a
+	// BounceType and BounceSubType are for a Bounce (and the latter for a Complaint
+	// that is one because of a suppression list), DelayType is for a
 	// DeliveryDelay; all in the words of SES (spec section 6.2).
 	BounceType, BounceSubType string
 	DelayType                 string
