@@ -64,6 +64,9 @@ type Options struct {
 	// MailFromRefused tells that the MAIL FROM domain of an address' identity is
 	// not set up and mail is to be refused for it; nil is never.
 	MailFromRefused func(account string, from mail.Address) bool
+	// Suppressed gives the recipients that are on a suppression list, for accounts
+	// that refuse mail to them; nil is none.
+	Suppressed func(ctx context.Context, c *Candidate) ([]mail.Address, error)
 	// MIMEParts is the most parts of a message whose attachments are looked at;
 	// 500 when 0.
 	MIMEParts int
@@ -84,6 +87,7 @@ func Rules(o Options) []Rule {
 		{"tags", tags},
 		{"attachments", attachments(o.MIMEParts)},
 		{"credential", credential},
+		{"suppressed", suppressed(o.Suppressed)},
 		{"rate", rate(o.Throttling)},
 	}
 }
