@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,8 @@ type Account struct {
 	Quota      int64     `json:"quota"`       // recipients in 24 hours, 0 without limit
 	Rate       float64   `json:"rate"`        // recipients a second, 0 without limit
 	Contact    string    `json:"contact"`
+	Suppress   string    `json:"suppress"`   // for which reasons: "all", "bounce", "complaint" or "none"
+	Suppressed string    `json:"suppressed"` // mail for those on the list: "accept" or "refuse"
 	Created    time.Time `json:"created"`
 	// For one account alone:
 	Usage *Usage `json:"usage,omitempty"`
@@ -53,6 +56,8 @@ type AccountChange struct {
 	Quota      *int64   `json:"quota,omitempty"`
 	Rate       *float64 `json:"rate,omitempty"`
 	Contact    *string  `json:"contact,omitempty"`
+	Suppress   *string  `json:"suppress,omitempty"`
+	Suppressed *string  `json:"suppressed,omitempty"`
 }
 
 // errMailWaits keeps an account whose mail is in the queue.
@@ -78,9 +83,32 @@ func (c AccountChange) apply(a *account.Account) {
 	if c.Profile != nil {
 		a.Profile = account.Profile(*c.Profile)
 	}
+	if c.Suppress != nil {
+		a.Suppress = account.Suppress(unlessDefault(*c.Suppress, suppressAll))
+	}
+	if c.Suppressed != nil {
+		a.Suppressed = account.Suppressed(unlessDefault(*c.Suppressed, suppressedAccept))
+	}
 	if c.Throttle != nil {
 		a.Throttle = account.Throttle(*c.Throttle)
 	}
+}
+
+// The words for what is empty in the books.
+const (
+	suppressAll      = "all"
+	suppressedAccept = "accept"
+)
+
+// unlessDefault gives the word of the books; an empty one is none of a request's.
+func unlessDefault(word, byDefault string) string {
+	switch word {
+	case byDefault:
+		return ""
+	case "":
+		return "no word" // which the book refuses
+	}
+	return word
 }
 
 func set[T any](to *T, from *T) {
@@ -93,7 +121,8 @@ func show(a account.Account) Account {
 	return Account{
 		Account: a.Name, ID: a.ID, Sandbox: !a.Production, Paused: a.Paused, SendingOff: a.SendingOff,
 		Profile: string(a.Profile), Throttle: string(a.Throttle), Quota: a.MaxDay, Rate: a.MaxRate,
-		Contact: a.Contact, Created: a.Created,
+		Contact: a.Contact, Suppress: cmp.Or(string(a.Suppress), suppressAll),
+		Suppressed: cmp.Or(string(a.Suppressed), suppressedAccept), Created: a.Created,
 	}
 }
 

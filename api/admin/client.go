@@ -42,6 +42,7 @@ func NewClient(socket string) *Client {
 		DisableKeepAlives:     true,
 		DisableCompression:    true,
 		ResponseHeaderTimeout: answerTimeout,
+		ExpectContinueTimeout: answerTimeout,
 	}}}
 }
 
@@ -88,6 +89,11 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	if err != nil {
 		return nil, err
 	}
+	return c.send(r)
+}
+
+// send gives the body of a positive answer, to be closed.
+func (c *Client) send(r *http.Request) (io.ReadCloser, error) {
 	resp, err := c.http.Do(r)
 	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
 		return nil, fmt.Errorf("no server answers at %s: %w", c.socket, op.Err)

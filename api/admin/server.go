@@ -15,6 +15,7 @@ import (
 	"github.com/sesame-mta/sesame/account/configset"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/account/quota"
+	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/mail"
@@ -50,13 +51,14 @@ type Spool interface {
 
 // Options is what a Server needs. Those before Cancelled must be set.
 type Options struct {
-	Hostname   string
-	Version    string
-	Accounts   *account.Book
-	Identities *identity.Book
-	Sets       *configset.Book
-	Queue      Queue
-	Spool      Spool
+	Hostname    string
+	Version     string
+	Accounts    *account.Book
+	Identities  *identity.Book
+	Sets        *configset.Book
+	Suppression *suppression.Lists
+	Queue       Queue
+	Spool       Spool
 	// Cancelled gives the events that tell the sender of recipients that an
 	// operator cancelled; nil tells nobody.
 	Cancelled func(*queue.Message, []queue.Entry) []event.Event
@@ -107,11 +109,13 @@ func New(o Options) *Server {
 	} {
 		s.mux.Handle(pattern, s.answer(h))
 	}
-	for _, nouns := range []map[string]handler{s.accountRoutes(), s.credentialRoutes(), s.identityRoutes(), s.configSetRoutes(), s.destinationRoutes(), s.traceRoutes()} {
+	for _, nouns := range []map[string]handler{s.accountRoutes(), s.credentialRoutes(), s.identityRoutes(), s.configSetRoutes(), s.destinationRoutes(), s.traceRoutes(),
+		s.suppressionRoutes()} {
 		for pattern, h := range nouns {
 			s.mux.Handle(pattern, s.answer(h))
 		}
 	}
+	s.mux.HandleFunc("POST "+importPath, s.importSuppressed)
 	return s
 }
 
@@ -144,7 +148,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if r.URL.Path != importPath {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	}
 	s.mux.ServeHTTP(w, r)
 }
 
@@ -215,6 +221,11 @@ func codeOf(err error) int {
 		{account.ErrName, http.StatusBadRequest},
 		{account.ErrProfile, http.StatusBadRequest},
 		{account.ErrThrottle, http.StatusBadRequest},
+		{account.ErrSuppress, http.StatusBadRequest},
+		{suppression.ErrAddress, http.StatusBadRequest},
+		{suppression.ErrReason, http.StatusBadRequest},
+		{suppression.ErrForm, http.StatusBadRequest},
+		{suppression.ErrSandbox, http.StatusForbidden},
 		{account.ErrLimit, http.StatusBadRequest},
 		{account.ErrContact, http.StatusBadRequest},
 		{account.ErrTerms, http.StatusBadRequest},

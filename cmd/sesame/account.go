@@ -31,12 +31,15 @@ func newAccount(a *app) *cobra.Command {
 type settings struct {
 	quota, rate                float64
 	profile, throttle, contact string
+	suppress, suppressed       string
 }
 
 func (s *settings) flags(f *pflag.FlagSet) {
 	s.limits(f, 0, 0)
 	f.StringVar(&s.profile, "profile", "", `"default" or "ses"; "file" is what the configuration file says`)
 	f.StringVar(&s.throttle, "throttle", "", `mail beyond the rate: "refuse" or "queue" it; "file" is what the configuration file says`)
+	f.StringVar(&s.suppress, "suppress", "", "the `reasons` for which addresses join the suppression list: all, bounce, complaint or none")
+	f.StringVar(&s.suppressed, "suppressed", "", "mail for addresses on the suppression list: `accept` it and bounce, or refuse it at the door")
 	f.StringVar(&s.contact, "contact", "", "the `address` that hears of pauses, of a quota nearly used up and of failed identities")
 }
 
@@ -64,11 +67,12 @@ func (s *settings) change(f *pflag.FlagSet, name string) (admin.AccountChange, e
 	for flag, v := range map[string]struct {
 		from *string
 		to   **string
-	}{"profile": {&s.profile, &q.Profile}, "throttle": {&s.throttle, &q.Throttle}, "contact": {&s.contact, &q.Contact}} {
+	}{"profile": {&s.profile, &q.Profile}, "throttle": {&s.throttle, &q.Throttle}, "contact": {&s.contact, &q.Contact},
+		"suppress": {&s.suppress, &q.Suppress}, "suppressed": {&s.suppressed, &q.Suppressed}} {
 		if !f.Changed(flag) {
 			continue
 		}
-		if *v.from == "file" && flag != "contact" {
+		if *v.from == "file" && (flag == "profile" || flag == "throttle") {
 			*v.from = ""
 		}
 		*v.to = v.from
@@ -269,6 +273,7 @@ func accountRows(acct admin.Account) []row {
 	return []row{
 		{"account", acct.Account}, {"id", acct.ID}, {"status", accountStatus(acct)},
 		{"quota", quota}, {"rate", rate}, {"beyond the rate", or(acct.Throttle, "as in the file")},
-		{"profile", or(acct.Profile, "as in the file")}, {"contact", or(acct.Contact, "nobody")}, {"created", instant(acct.Created)},
+		{"profile", or(acct.Profile, "as in the file")}, {"contact", or(acct.Contact, "nobody")},
+		{"suppress", acct.Suppress + " (mail for those on the list: " + acct.Suppressed + ")"}, {"created", instant(acct.Created)},
 	}
 }

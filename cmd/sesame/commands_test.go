@@ -15,6 +15,7 @@ import (
 	"github.com/sesame-mta/sesame/account/accounttest"
 	"github.com/sesame-mta/sesame/account/configset"
 	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/auth/sigv4"
 	"github.com/sesame-mta/sesame/config"
@@ -101,6 +102,10 @@ func serve(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	store, err := bolt.OpenSuppression(bolt.Options{Dir: filepath.Join(work, "lists")})
+	if err != nil {
+		return err
+	}
 	q := queue.New(queue.Options{Spool: waiting})
 	if err := fill(ctx, env, q, waiting); err != nil {
 		return err
@@ -111,12 +116,16 @@ func serve(env *testscript.Env) error {
 	}
 	server := admin.New(admin.Options{
 		Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Sets: sets, Queue: q, Spool: waiting,
+		Suppression: suppression.New(suppression.Options{Store: store, Accounts: books, Sets: sets}),
 	})
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, l) }()
 	env.Defer(func() {
 		cancel()
 		if err := <-done; err != nil {
+			env.T().Log(err)
+		}
+		if err := store.Close(); err != nil {
 			env.T().Log(err)
 		}
 	})

@@ -31,6 +31,7 @@ func newRoot(a *app) *cobra.Command {
 		newService(a),
 		newConfigSet(a),
 		newDestination(a),
+		newSuppression(a),
 		newQueue(a),
 		newTrace(a),
 		newKey(a),
