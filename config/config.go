@@ -22,17 +22,18 @@ type Config struct {
 	// The user to become after the ports are bound, when started as root. Empty: stay as started.
 	User string `toml:"user"`
 
-	Listen   Listen   `toml:"listen"`
-	TLS      TLS      `toml:"tls"`
-	Limits   Limits   `toml:"limits"`
-	DNS      DNS      `toml:"dns"`
-	Delivery Delivery `toml:"delivery"`
-	Sources  []Source `toml:"source"`
-	Service  Service  `toml:"service"`
-	Scan     Scan     `toml:"scan"`
-	Events   Events   `toml:"events"`
-	Trace    Trace    `toml:"trace"`
-	Log      Log      `toml:"log"`
+	Listen      Listen      `toml:"listen"`
+	TLS         TLS         `toml:"tls"`
+	Limits      Limits      `toml:"limits"`
+	DNS         DNS         `toml:"dns"`
+	Delivery    Delivery    `toml:"delivery"`
+	Sources     []Source    `toml:"source"`
+	Service     Service     `toml:"service"`
+	Scan        Scan        `toml:"scan"`
+	Events      Events      `toml:"events"`
+	Trace       Trace       `toml:"trace"`
+	Suppression Suppression `toml:"suppression"`
+	Log         Log         `toml:"log"`
 }
 
 // Listen is where and for whom the server listens.
@@ -181,6 +182,12 @@ type Trace struct {
 	MaxBytes int64 `toml:"max_bytes"`
 }
 
+// Suppression is who is not written to.
+type Suppression struct {
+	// Keep a list of the addresses that bounced for good in the last 14 days, whichever account wrote to them. It keeps accounts whose own suppression list is off from writing to them.
+	Installation bool `toml:"installation"`
+}
+
 // Log is what the server writes to standard error.
 type Log struct {
 	// `text` or `json`.
@@ -249,8 +256,9 @@ func Default(hostname string) *Config {
 			FileRotateEvery: 24 * time.Hour,
 			ParkAfter:       72 * time.Hour,
 		},
-		Trace: Trace{Keep: 30 * 24 * time.Hour, MaxBytes: 1 << 30},
-		Log:   Log{Format: "text", Level: slog.LevelInfo},
+		Trace:       Trace{Keep: 30 * 24 * time.Hour, MaxBytes: 1 << 30},
+		Suppression: Suppression{Installation: true},
+		Log:         Log{Format: "text", Level: slog.LevelInfo},
 	}
 }
 

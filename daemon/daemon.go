@@ -18,6 +18,7 @@ import (
 	"github.com/sesame-mta/sesame/account/configset"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/account/quota"
+	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/api/public"
 	"github.com/sesame-mta/sesame/auth"
@@ -63,17 +64,18 @@ type Daemon struct {
 	listeners listeners
 	cert      *certificate
 
-	keys       *keyfile.File
-	spool      *bolt.Spool
-	books      *bolt.Books
-	accounts   *account.Book
-	auth       *auth.Book
-	rates      quota.Rates
-	identities *identity.Book
-	sets       *configset.Book
-	trace      *trace.Recorder
-	checker    *identity.Checker
-	minter     *mail.Minter
+	keys        *keyfile.File
+	spool       *bolt.Spool
+	books       *bolt.Books
+	accounts    *account.Book
+	auth        *auth.Book
+	rates       quota.Rates
+	identities  *identity.Book
+	sets        *configset.Book
+	suppression *suppression.Lists
+	trace       *trace.Recorder
+	checker     *identity.Checker
+	minter      *mail.Minter
 
 	queue    *queue.Queue
 	desk     *submission.Desk
@@ -136,6 +138,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	back.Go(func() error { return d.quotaWatch().Run(backCtx) })
 	back.Go(func() error { return d.forward.Run(backCtx) })
 	back.Go(func() error { return d.publisher.Run(backCtx) })
+	back.Go(func() error { return d.collector().Run(backCtx) })
+	back.Go(func() error { return d.suppression.Run(backCtx) })
 	if l := d.listeners.metrics; l != nil {
 		h := healthMux(d.metrics, func() error { return d.spool.Room(0) }, d.ready.Load)
 		back.Go(func() error { return serveHTTP(backCtx, l, h) })

@@ -20,6 +20,7 @@ import (
 	"github.com/sesame-mta/sesame/event/file"
 	"github.com/sesame-mta/sesame/event/forward"
 	"github.com/sesame-mta/sesame/event/publish"
+	"github.com/sesame-mta/sesame/event/suppress"
 	"github.com/sesame-mta/sesame/event/webhook"
 	"github.com/sesame-mta/sesame/internal/atomicfile"
 	"github.com/sesame-mta/sesame/mail"
@@ -32,11 +33,14 @@ var words = map[event.Type]string{
 	event.Bounce: "bounce", event.Reject: "reject", event.Complaint: "complaint",
 }
 
-// interest names who asks for an event: bounce mail, and the destinations of the
-// message's configuration set.
+// interest names who asks for an event: bounce mail, the suppression lists, and
+// the destinations of the message's configuration set.
 func (d *Daemon) interest(t event.Type, m *queue.Message) (names []string) {
 	if forward.Interest(t) {
 		names = append(names, forward.Consumer)
+	}
+	if d.collects(t, m) {
+		names = append(names, suppress.Consumer)
 	}
 	if len(m.Mail) == 0 {
 		return names // nobody was to be told when it was accepted

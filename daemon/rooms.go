@@ -92,6 +92,9 @@ func (d *Daemon) openBooks(ctx context.Context) error {
 	if err := d.openSets(ctx); err != nil {
 		return err
 	}
+	if err := d.openSuppression(ctx); err != nil {
+		return err
+	}
 	return d.ensureSystemKeys(ctx)
 }
 
@@ -120,7 +123,7 @@ func (d *Daemon) buildQueue(context.Context) error {
 			Paused: d.identities.PausedFor, MailFromRefused: d.identities.MailFromRefused,
 			Throttling: admission.Throttling{Rates: &d.rates, SigV2: float64(d.cfg.Limits.SigV2Rate),
 				Queue: d.cfg.Limits.QueueOnThrottle},
-			MIMEParts: d.cfg.Limits.MIMEParts, IsSimulated: simulated.Contains}), IsSimulated: simulated.Contains,
+			Suppressed: d.suppressed, MIMEParts: d.cfg.Limits.MIMEParts, IsSimulated: simulated.Contains}), IsSimulated: simulated.Contains,
 		Region: d.cfg.Region, FeedbackKey: d.keys.Key("feedback-id", 32), Sets: d.sets,
 		IdentityDefaults: d.identities.Defaults,
 		Renew:            d.auth.Renew,
@@ -170,7 +173,7 @@ func (d *Daemon) buildDelivery(context.Context) error {
 		Queue: d.queue, Spool: d.spool, Router: sim, Carrier: sim, Signer: signer{d.identities},
 		Limiter: egress.NewLimiter(egress.LimiterOptions{Max: d.cfg.Delivery.PerDestination}), Scanner: newScanner(d.cfg),
 		Retry: d.cfg.Delivery.Retry, Concurrency: d.cfg.Delivery.Concurrency,
-		Interest: d.interest, Trace: d.trace, Log: d.logger("dispatch"), Metrics: d.metrics,
+		Suppression: d.suppression, Interest: d.interest, Trace: d.trace, Log: d.logger("dispatch"), Metrics: d.metrics,
 	})
 	return nil
 }
@@ -224,7 +227,7 @@ func (d *Daemon) buildDoors(context.Context) error {
 		Checker: d.checker, MailLink: mailLink,
 		Hostname: d.cfg.Hostname, Version: d.o.Version, Accounts: d.accounts, Identities: d.identities,
 		Sets: d.sets, Queue: d.queue, Spool: d.spool, Cancelled: d.dispatch.Cancelled, Usage: d.spool, Rates: &d.rates, Contact: d.contact, NoSandbox: !d.cfg.Sandbox,
-		Trace: d.trace, RemoveOwned: d.removeOwned, RotateKey: d.rotateKey, Log: d.logger("admin"),
+		Trace: d.trace, Suppression: d.suppression, RemoveOwned: d.removeOwned, RotateKey: d.rotateKey, Log: d.logger("admin"),
 	})
 	return nil
 }

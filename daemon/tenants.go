@@ -37,7 +37,7 @@ func (d *Daemon) removeOwned(ctx context.Context, id string) error {
 			return err
 		}
 	}
-	return nil
+	return d.suppression.RemoveAll(ctx, id)
 }
 
 // rotateKey seals everything under a new key.

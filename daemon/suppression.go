@@ -1,0 +1,72 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/suppression"
+	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/event/suppress"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+	"github.com/sesame-mta/sesame/store/bolt"
+	"github.com/sesame-mta/sesame/submission/admission"
+)
+
+// openSuppression opens the suppression lists.
+func (d *Daemon) openSuppression(context.Context) error {
+	store, err := bolt.OpenSuppression(bolt.Options{Dir: d.cfg.DataDir})
+	if err != nil {
+		return err
+	}
+	d.onClose(store.Close)
+	d.suppression = suppression.New(suppression.Options{Store: store, Accounts: d.accounts, Sets: d.sets,
+		Installation: d.cfg.Suppression.Installation, Strict: d.strict(), Log: d.logger("account")})
+	return nil
+}
+
+// collector makes what fills the suppression lists.
+func (d *Daemon) collector() *suppress.Collector {
+	return suppress.New(suppress.Options{Outbox: d.spool, Lists: d.suppression, ConfigSet: d.configSetOf,
+		Simulated: d.simulated().Contains, Log: d.logger("event"), Metrics: d.metrics})
+}
+
+// configSetOf names the configuration set of a message: event may not know queue.
+func (d *Daemon) configSetOf(ctx context.Context, id mail.ID) (string, error) {
+	m, _, err := d.spool.Load(ctx, id, nil)
+	switch {
+	case errors.Is(err, queue.ErrNotFound):
+		return "", account.ErrNotFound
+	case err != nil:
+		return "", err
+	}
+	return m.ConfigSet, nil
+}
+
+// collects reports whether the suppression lists ask for an event.
+func (d *Daemon) collects(t event.Type, m *queue.Message) bool {
+	if t != event.Bounce && t != event.Complaint || m.Notice {
+		return false
+	}
+	return suppress.Interest(t, d.suppression.Rule(m.Account, m.ConfigSet))
+}
+
+// suppressed tells the door which recipients of a message are left out.
+func (d *Daemon) suppressed(ctx context.Context, c *admission.Candidate) ([]mail.Address, error) {
+	rule := d.suppression.Rule(c.Principal.Account, c.SetName)
+	if rule.Off() {
+		return nil, nil
+	}
+	var out []mail.Address
+	for _, to := range c.To {
+		match, err := d.suppression.Find(ctx, rule, to.Address)
+		if err != nil {
+			return nil, err
+		}
+		if match != nil {
+			out = append(out, to.Address)
+		}
+	}
+	return out, nil
+}
