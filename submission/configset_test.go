@@ -127,9 +127,17 @@ func TestFeedbackIDIsTheSameForAnAccountAndCarriesTwoTags(t *testing.T) {
 	if plain[3] != tagged[3] || plain[3] == other[3] {
 		t.Errorf("constants %s, %s, %s", plain[3], tagged[3], other[3])
 	}
-	const mine = "Feedback-ID: a:b:c:mine\r\n"
+	const mine = "Feedback-ID: a:sesame:c:mine\r\n"
 	if got := send(mine, asIs); !strings.Contains(got, mine) || form.MatchString(got) {
 		t.Errorf("the client's own is not kept: %s", got)
+	}
+	for _, forged := range []string{"::1.local-1." + other[3] + ":sesame", "a:b:c:SESAME (x)", "a:b:c: sesame "} {
+		for _, header := range []string{"Feedback-ID: " + forged + "\r\n", mine + "FEEDBACK-ID: " + forged + "\r\n"} {
+			got := send(header, asIs)
+			if m := form.FindStringSubmatch(got); m == nil || m[3] != plain[3] || strings.Count(strings.ToLower(got), "feedback-id:") != 1 {
+				t.Errorf("a value in our name is kept: %s", got)
+			}
+		}
 	}
 	if got := send(mine, func(r *submission.Request) { r.Principal.Strict = true }); strings.Contains(got, mine) || !form.MatchString(got) {
 		t.Errorf("strict does not replace it: %s", got)

@@ -22,14 +22,18 @@ var dropped = [...]string{
 // edit decides what changes in the header section: fields that go, and before
 // what stays Received, and Message-ID and Date where they are missing. Strict
 // replaces those two and adds no Received, as SES does (decisions, Profiles).
-// Feedback-ID is added too, in place of one of the client in strict. Strict adds
+// Feedback-ID is added too, in place of one of the client in strict or in our name. Strict adds
 // MIME-Version where it is missing (spec section 3.3).
 // It gives the Message-ID that the message leaves with.
 func (d *Desk) edit(r *Request, s *message.Section, id mail.ID, now time.Time, tags []queue.Tag) (message.Edit, string) {
 	strict := r.Principal.Strict
 	names := dropped[:]
 	if strict {
-		names = append(names[:len(names):len(names)], "Message-ID", "Date", "Feedback-ID")
+		names = append(names[:len(names):len(names)], "Message-ID", "Date")
+	}
+	feedback := len(d.o.FeedbackKey) > 0 && (strict || !ownFeedback(s))
+	if feedback {
+		names = append(names[:len(names):len(names)], "Feedback-ID")
 	}
 	e := message.Edit{Drop: s.Spans(names...)}
 	if !strict {
@@ -47,7 +51,7 @@ func (d *Desk) edit(r *Request, s *message.Section, id mail.ID, now time.Time, t
 	if strict && s.Count("MIME-Version") == 0 {
 		e.Prefix = append(e.Prefix, "MIME-Version: 1.0\r\n"...)
 	}
-	if len(d.o.FeedbackKey) > 0 && (strict || s.Count("Feedback-ID") == 0) {
+	if feedback {
 		e.Prefix = append(e.Prefix, d.feedbackID(r.Principal.Account, tags)...)
 	}
 	return e, messageID

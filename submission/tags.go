@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/sesame-mta/sesame/mail/message"
 	"github.com/sesame-mta/sesame/queue"
@@ -34,6 +35,22 @@ func named(list []queue.Tag, name string) bool {
 	return slices.ContainsFunc(list, func(t queue.Tag) bool { return t.Name == name })
 }
 
+// ownFeedback reports whether a message brings a Feedback-ID of its sender's. One
+// in our name is none: the complaints about it would count for whose it was.
+func ownFeedback(s *message.Section) bool {
+	fields := s.All("Feedback-ID")
+	for _, f := range fields {
+		sender := strings.ToLower(f.Value()[strings.LastIndexByte(f.Value(), ':')+1:])
+		if strings.Contains(sender, feedbackSender) {
+			return false
+		}
+	}
+	return len(fields) > 0
+}
+
+// feedbackSender ends our Feedback-ID fields.
+const feedbackSender = "sesame"
+
 // feedbackID gives the Feedback-ID field in the form of SES (spec section 3.3):
 // two values of the sender's choice, then what stays the same for the account, so
 // that a mailbox provider can count complaints by it.
@@ -50,5 +67,5 @@ func (d *Desk) feedbackID(account string, tags []queue.Tag) []byte {
 	h := hmac.New(sha256.New, d.o.FeedbackKey)
 	h.Write([]byte(account))
 	constant := base64.StdEncoding.EncodeToString(h.Sum(nil)) // 44 characters
-	return message.Field("Feedback-ID", a+":"+b+":1."+d.o.Region+"."+constant+":sesame")
+	return message.Field("Feedback-ID", a+":"+b+":1."+d.o.Region+"."+constant+":"+feedbackSender)
 }
