@@ -152,6 +152,31 @@ type Outcome struct {
 	// Next is when it is tried again, in Unix seconds; 0 when it is final.
 	Next  int64  `cbor:"11,keyasint,omitempty" json:"next,omitempty"`
 	Cause string `cbor:"12,keyasint,omitempty" json:"cause,omitempty"` // private
+	// Class says what the reply was about, as we read it.
+	Class string `cbor:"13,keyasint,omitempty" json:"class,omitempty"`
+}
+
+// maxText bounds every text that a stranger had a hand in, in octets.
+const maxText = 1000
+
+// bound cuts what is too long. It copies, since a text may hold on to a larger one.
+func (r *Record) bound() {
+	cut := func(s *string) {
+		if len(*s) > maxText {
+			*s = strings.Clone((*s)[:maxText])
+		}
+	}
+	cut(&r.MessageID)
+	cut(&r.Text)
+	if r.Entry != nil {
+		cut(&r.Entry.Helo)
+		cut(&r.Entry.Reply)
+		cut(&r.Entry.Cause)
+	}
+	for i := range r.Outcomes {
+		cut(&r.Outcomes[i].Reply)
+		cut(&r.Outcomes[i].Cause)
+	}
 }
 
 // octets reckons what a record weighs in memory.
@@ -169,7 +194,7 @@ func (r *Record) octets() int64 {
 		}
 	}
 	for i := range r.Outcomes {
-		n += 200 + len(r.Outcomes[i].Reply)
+		n += 200 + len(r.Outcomes[i].Reply) + len(r.Outcomes[i].Cause)
 	}
 	return int64(n)
 }

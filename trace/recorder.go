@@ -154,6 +154,7 @@ func (r *Recorder) Add(rec *Record) {
 	if r == nil {
 		return
 	}
+	rec.bound()
 	n := rec.octets()
 	if r.held.Add(n) <= maxHeld {
 		select {

@@ -278,6 +278,24 @@ func TestADialogueIsBounded(t *testing.T) {
 	}
 }
 
+func TestARecordIsBounded(t *testing.T) {
+	r, _ := open(t, trace.Options{Dir: t.TempDir()})
+	long := strings.Repeat("x", 50_000)
+	id := minter(t).New(time.Now())
+	r.Add(&trace.Record{Kind: trace.Accepted, Time: time.Now(), ID: id, MessageID: long, Text: long,
+		Entry: &trace.Entry{Helo: long, Reply: long, Cause: long}, Outcomes: []trace.Outcome{{Reply: long, Cause: long}}})
+	got, err := r.Find(t.Context(), trace.Query{ID: id})
+	if err != nil || len(got) != 1 {
+		t.Fatalf("%v, %v", got, err)
+	}
+	rec := got[0].Records[0]
+	for _, s := range []string{rec.MessageID, rec.Text, rec.Entry.Helo, rec.Entry.Reply, rec.Entry.Cause, rec.Outcomes[0].Reply, rec.Outcomes[0].Cause} {
+		if len(s) != 1000 {
+			t.Errorf("%d octets are kept", len(s))
+		}
+	}
+}
+
 // BenchmarkMessage is the whole cost of one message with one recipient and one
 // attempt, writing included.
 func BenchmarkMessage(b *testing.B) {
