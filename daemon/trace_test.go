@@ -162,6 +162,30 @@ func TestAnUncertainOutcomeIsToldAndCounted(t *testing.T) {
 	})
 }
 
+func TestTheLifeTellsWhichLimiterHoldsIt(t *testing.T) {
+	r := newRelay(t, testmx.Options{}, func(c *config.Config) { c.Delivery.Retry = []time.Duration{time.Second} })
+	r.mx.Close() // nobody is at home
+	var id string
+	for range 3 { // so many attempts make the site down
+		reply, err := r.send("ann@example.org", []string{"bob@example.net"}, hello)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id = strings.TrimPrefix(reply, "Ok ")
+	}
+	r.until("the site is told to be down", func() bool {
+		lines, _ := r.life(admin.TraceQuery{ID: id})
+		last := lines[len(lines)-1]
+		return len(last.Next) == 1 && last.Next[0].Site == "mx.example.net" && last.Next[0].SiteDown.After(time.Now())
+	})
+	_, text := r.life(admin.TraceQuery{To: "bob@example.net"})
+	for _, want := range []string{`"site_down_until":`, "connection refused", `"class":"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no word of %s:\n%s", want, text)
+		}
+	}
+}
+
 func (r *relay) metrics() string {
 	resp, err := http.Get("http://" + r.addrs.Metrics + "/metrics")
 	if err != nil {

@@ -126,16 +126,21 @@ func (s *Server) showMessage(r *http.Request) (any, error) {
 		Size: m.Size, MessageID: m.MessageID,
 	}
 	for _, e := range entries {
-		out.Recipients = append(out.Recipients, recipient(e))
+		out.Recipients = append(out.Recipients, s.recipient(e))
 	}
 	return out, nil
 }
 
-func recipient(e queue.Entry) Recipient {
-	return Recipient{
+func (s *Server) recipient(e queue.Entry) Recipient {
+	r := Recipient{
 		To: e.To.String(), Domain: e.Line.Domain, State: e.State.String(), Attempts: e.Attempts,
 		Next: e.Due.UTC(), Expires: e.Expires.UTC(), LastReply: e.Last.String(), LastHost: e.LastHost,
 	}
+	if s.o.Held != nil {
+		r.Site, r.SiteDown = s.o.Held(e.Line.Domain)
+		r.SiteDown = r.SiteDown.UTC()
+	}
+	return r
 }
 
 // change makes the handler of a command that alters entries.

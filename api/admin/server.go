@@ -82,7 +82,10 @@ type Options struct {
 	MailLink func(ctx context.Context, i identity.Identity, link string) error
 	// Trace tells the lives of messages; nil tells nothing.
 	Trace Tracer
-	Log   *slog.Logger
+	// Held tells which site a domain's mail goes to, and until when that is left
+	// alone; nil leaves it out.
+	Held func(domain string) (site string, until time.Time)
+	Log  *slog.Logger
 }
 
 // Server answers the operator's commands. It is an http.Handler.

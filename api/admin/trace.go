@@ -114,7 +114,7 @@ func (s *Server) next(ctx context.Context, id mail.ID) ([]Recipient, error) {
 	}
 	out := make([]Recipient, len(entries))
 	for i, e := range entries {
-		out[i] = recipient(e)
+		out[i] = s.recipient(e)
 	}
 	return out, err
 }

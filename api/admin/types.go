@@ -38,6 +38,10 @@ type Recipient struct {
 	Expires   time.Time `json:"expires"`
 	LastReply string    `json:"last_reply"`
 	LastHost  string    `json:"last_host"`
+	// Site is where its mail goes, as far as that is known; it is left alone until
+	// SiteDown, which is zero if it is not.
+	Site     string    `json:"site,omitempty"`
+	SiteDown time.Time `json:"site_down_until,omitzero"`
 }
 
 // Selection says which recipients in the queue a command is about: those of one

@@ -24,6 +24,7 @@ import (
 	"github.com/sesame-mta/sesame/queue"
 	"github.com/sesame-mta/sesame/queue/queuetest"
 	"github.com/sesame-mta/sesame/store/bolt"
+	"github.com/sesame-mta/sesame/trace"
 )
 
 func TestMain(m *testing.M) {
@@ -110,12 +111,17 @@ func serve(env *testscript.Env) error {
 	if err := fill(ctx, env, q, waiting); err != nil {
 		return err
 	}
+	lives, err := trace.Open(trace.Options{Dir: filepath.Join(work, "trace")})
+	if err != nil {
+		return err
+	}
+	record(lives, env)
 	l, err := admin.Listen(ctx, filepath.Join(work, "admin.sock"))
 	if err != nil {
 		return err
 	}
 	server := admin.New(admin.Options{
-		Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Sets: sets, Queue: q, Spool: waiting,
+		Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Sets: sets, Queue: q, Spool: waiting, Trace: lives,
 		Suppression: suppression.New(suppression.Options{Store: store, Accounts: books, Sets: sets}),
 	})
 	done := make(chan error, 1)
@@ -132,6 +138,31 @@ func serve(env *testscript.Env) error {
 	toml := filepath.Join(work, "sesame.toml")
 	env.Setenv("SESAME_CONFIG", toml)
 	return os.WriteFile(toml, []byte("hostname = \"mx1.example.com\"\ndata_dir = \"data\"\n[listen]\nadmin = \"admin.sock\"\n"), 0o600)
+}
+
+// record puts the life of $TRIED and a refusal into the trace.
+func record(lives *trace.Recorder, env *testscript.Env) {
+	id, err := mail.ParseID(env.Getenv("TRIED"))
+	if err != nil {
+		env.T().Fatal(err)
+	}
+	d := trace.Begin()
+	d.Add(trace.Note, "connect to mx.example.org [192.0.2.1:25], source default, TLS opportunistic")
+	d.Add(trace.Server, "220 mx.example.org\nwelcome")
+	d.Add(trace.Client, "RCPT TO:<a@example.org>")
+	d.Add(trace.Server, "452 4.2.2 mailbox \x1b[31mfull")
+	a := &trace.Attempt{Domain: "example.org", Site: "mx.example.org", Hosts: []string{"10 mx.example.org"}, Until: 2000000000}
+	d.Fill(a)
+	to := []string{"a@example.org", "b@example.net"}
+	lives.Add(&trace.Record{Kind: trace.Accepted, Time: time.Now(), ID: id, Account: account.DefaultID, From: "shop@example.com", To: to,
+		MessageID: "<1@example.com>", Entry: &trace.Entry{Client: "192.0.2.7", Helo: "app", Protocol: "ESMTPSA", TLS: "TLSv1.3", Cipher: "X",
+			Credential: "AKIA1", Size: 5, Passed: []string{"pause", "identity"}, Added: []string{"Received"}, Dropped: []string{"Bcc"}, Wait: time.Second}})
+	lives.Add(&trace.Record{Kind: trace.Attempted, Time: time.Now(), ID: id, From: "shop@example.com", To: to[:1], Attempt: a,
+		Outcomes: []trace.Outcome{{To: to[0], Result: "deferred", Reply: "452 4.2.2 mailbox full", Host: "mx.example.org", Attempt: 1, Next: 2000000000}}})
+	lives.Add(&trace.Record{Kind: trace.Settled, Time: time.Now(), ID: id, To: to[1:], Outcomes: []trace.Outcome{
+		{To: to[1], Result: "deferred", Uncertain: true, Reply: "421 4.4.2 Connection closed", Cause: "EOF"}}})
+	lives.Add(&trace.Record{Kind: trace.Refused, Time: time.Now(), Account: account.DefaultID, From: "x@example.net", To: []string{"c@example.org"},
+		Entry: &trace.Entry{Rule: "identity", Reply: "554 5.7.1 Message rejected"}})
 }
 
 func fill(ctx context.Context, env *testscript.Env, q *queue.Queue, waiting *queuetest.Spool) error {

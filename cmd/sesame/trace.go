@@ -226,7 +226,11 @@ func (p *page) attempt(l *admin.TraceLine) {
 		if o.Host != "" {
 			where = " (" + o.Host + ", " + cmp.Or(o.TLS, "clear text") + ")"
 		}
-		p.at(l.Time, "%s %s%s: %s", o.To, text, where, o.Reply)
+		about := ""
+		if o.Class != "" {
+			about = " [" + o.Class + "]"
+		}
+		p.at(l.Time, "%s %s%s: %s%s", o.To, text, where, o.Reply, about)
 		p.some("because ", o.Cause)
 		if o.Next > 0 {
 			p.plain("attempt %d; by the schedule again at %s", o.Attempt, instant(time.Unix(o.Next, 0)))
@@ -244,6 +248,8 @@ func (t *teller) next(l *admin.TraceLine) error {
 		switch due := instant(r.Next); {
 		case r.State == "held":
 			p.plain("next: %s is held by the operator", r.To)
+		case r.SiteDown.After(r.Next):
+			p.plain("next: %s waits for %s, which does not answer and is left alone until %s", r.To, r.Site, instant(r.SiteDown))
 		case !r.Next.After(time.Now()):
 			p.plain("next: %s is due since %s, and under way or in line for its site", r.To, due)
 		default:
