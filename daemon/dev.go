@@ -128,6 +128,9 @@ func (d *Dev) setUp(ctx context.Context, state string) error {
 // they can be bound.
 var devPorts = struct{ starttls, implicit []int }{[]int{2587, 587, 25}, []int{2465, 465}}
 
+// devPublic is the port of the pages that mail of ours links to.
+const devPublic = 8025
+
 // devConfig writes the configuration file. It goes through the same reader as an
 // operator's.
 func devConfig(o DevOptions, state string) []byte {
@@ -140,6 +143,13 @@ func devConfig(o DevOptions, state string) []byte {
 			}
 		}
 		return out
+	}
+	// Links in mail go to a page of ours, unless something else has the port.
+	public, service := net.JoinHostPort(o.Host, strconv.Itoa(devPublic+o.PortOffset)), ""
+	if free(public) {
+		service = fmt.Sprintf("\n[service]\npublic_url = %q\n", "http://"+public)
+	} else {
+		public = ""
 	}
 	q := func(v any) string {
 		b, _ := json.Marshal(v) // strings and lists of strings: TOML reads them alike
@@ -154,11 +164,12 @@ starttls     = %s
 implicit_tls = %s
 admin        = %s
 metrics      = ""
+public       = %s
 
 [tls]
 certificate = "cert.pem"
 key         = "cert.key"
-`, q(filepath.Join(state, "data")), q(list(devPorts.starttls)), q(list(devPorts.implicit)), q(filepath.Join(state, "admin.sock")))
+%s`, q(filepath.Join(state, "data")), q(list(devPorts.starttls)), q(list(devPorts.implicit)), q(filepath.Join(state, "admin.sock")), q(public), service)
 }
 
 func free(addr string) bool {

@@ -6,13 +6,18 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/smtp"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/daemon"
 )
 
@@ -40,6 +45,41 @@ func dev(t *testing.T, state string) (*daemon.Dev, func()) {
 	}
 	t.Fatal("no free ports")
 	return nil, nil
+}
+
+func TestDevVerifiesAnAddressByTheLinkInItsInbox(t *testing.T) {
+	d, stop := dev(t, t.TempDir())
+	defer stop()
+	c := admin.NewClient(d.Addrs().Admin)
+	i, err := c.AddIdentity(t.Context(), "default", "eve@example.net", identity.AddOptions{})
+	if err != nil || !i.Mailed || i.Status != "pending" {
+		t.Fatalf("%+v, %v", i, err)
+	}
+	var link []string
+	for deadline := time.Now().Add(wait); link == nil && time.Now().Before(deadline); {
+		mails, err := daemon.DevInbox(d.Inbox)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range mails {
+			eml, err := os.ReadFile(filepath.Join(d.Inbox, m.File))
+			if err != nil {
+				t.Fatal(err)
+			}
+			link = regexp.MustCompile(`(http://127\.0\.0\.1:[0-9]+/verify)\?link=(\S+)`).FindStringSubmatch(string(eml))
+		}
+	}
+	if link == nil {
+		t.Fatal("no link in the inbox")
+	}
+	resp, err := http.PostForm(link[1], url.Values{"link": {link[2]}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if i, err = c.Identity(t.Context(), "default", "eve@example.net"); err != nil || i.Status != "verified" {
+		t.Errorf("%d, %+v, %v", resp.StatusCode, i, err)
+	}
 }
 
 func TestDevCapturesMailAndKeepsItsCredential(t *testing.T) {

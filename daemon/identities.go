@@ -56,7 +56,9 @@ func plainLink(err error) error {
 
 // mailsLinks reports whether links can be mailed: somebody must be able to open
 // them.
-func (d *Daemon) mailsLinks() bool { return d.cfg.Service.PublicURL != "" }
+func (d *Daemon) mailsLinks() bool {
+	return d.cfg.Service.PublicURL != "" && d.cfg.Listen.Public != ""
+}
 
 // mailLink mails a link to the address that it verifies. The mail is our own: it
 // needs no identity and is charged to nobody.

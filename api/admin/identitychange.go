@@ -84,7 +84,7 @@ func (s *Server) setDefaults(r *http.Request) (any, error) {
 }
 
 // errNoLinks says that an address cannot be verified by mail.
-var errNoLinks = fmt.Errorf("%w: no link can be mailed while the file names no public_url in [service]; add the address with --verified instead", identity.ErrSetting)
+var errNoLinks = fmt.Errorf("%w: no link can be mailed unless the file names public_url in [service] and public in [listen]; add the address with --verified instead", identity.ErrSetting)
 
 // verifyIdentity begins a verification anew.
 func (s *Server) verifyIdentity(r *http.Request) (any, error) {
