@@ -16,7 +16,7 @@ import (
 
 var client = netip.MustParseAddr("192.0.2.1")
 
-func books(t *testing.T) *account.Book {
+func books(t testing.TB) *account.Book {
 	t.Helper()
 	k, err := keyfile.Open(t.TempDir())
 	if err != nil {
@@ -115,4 +115,24 @@ func TestTheAccountsProfileGoesBeforeTheFiles(t *testing.T) {
 func ExampleErrInvalid() {
 	fmt.Print(string(auth.ErrInvalid.Wire(nil)))
 	// Output: 535 Authentication Credentials Invalid
+}
+
+// AUTH is to cost microseconds, for a stranger as for a friend.
+func BenchmarkAuthenticate(b *testing.B) {
+	accounts := books(b)
+	c, _, password, err := accounts.CreateCredential(b.Context(), "default")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, user := range map[string]string{"known": c.AccessKeyID, "unknown": "AKIAAAAAAAAAAAAAAAAA"} {
+		b.Run(name, func(b *testing.B) {
+			book := auth.NewBook(accounts, false)
+			for b.Loop() {
+				_, err := book.Authenticate(b.Context(), user, password, client)
+				if (err == nil) != (user == c.AccessKeyID) {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

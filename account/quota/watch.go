@@ -2,6 +2,7 @@ package quota
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -45,22 +46,25 @@ func (w *Watch) Run(ctx context.Context) error {
 }
 
 func (w *Watch) look(ctx context.Context, now time.Time) error {
+	var errs []error
 	for _, a := range w.Accounts.Accounts() {
 		if a.MaxDay <= 0 || now.Sub(a.Warned) < warnEvery {
 			continue
 		}
 		u, err := w.Ledger.Usage(ctx, a.ID, now, a.MaxDay)
 		if err != nil {
-			return err
+			errs = append(errs, err)
+			continue
 		}
 		if u.Used*100 < a.MaxDay*nearly {
 			continue
 		}
 		// Kept first: a crash in between leaves a warning out, not two.
 		if a, err = w.Accounts.Update(ctx, a.ID, func(a *account.Account) { a.Warned = now.UTC() }); err != nil {
-			return err
+			errs = append(errs, err)
+			continue
 		}
 		w.Warn(a, u)
 	}
-	return nil
+	return errors.Join(errs...)
 }

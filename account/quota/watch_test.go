@@ -2,6 +2,8 @@ package quota_test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -80,5 +82,43 @@ func TestANearlyUsedQuotaIsToldOnceADay(t *testing.T) {
 			time.Sleep(2 * time.Hour)
 			want(2)
 		})
+	})
+}
+
+// halfDeaf fails for one account.
+type halfDeaf struct{ account string }
+
+func (l halfDeaf) Usage(_ context.Context, id string, _ time.Time, limit int64) (quota.Usage, error) {
+	if id == l.account {
+		return quota.Usage{}, errors.New("unreadable")
+	}
+	return quota.Usage{Used: limit}, nil
+}
+
+func TestAQuotaThatCannotBeReadHidesNoOther(t *testing.T) {
+	k, err := keyfile.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b, err := account.Open(t.Context(), account.Options{Directory: &accounttest.Directory{}, Keys: k, Derive: func(s string) string { return s }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for _, name := range []string{"one", "two"} {
+			a, err := b.Create(t.Context(), account.Account{Name: name, MaxDay: 100})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, a.ID)
+		}
+		var told []string
+		w := &quota.Watch{Accounts: b, Ledger: halfDeaf{slices.Min(ids)}, Warn: func(a account.Account, _ quota.Usage) { told = append(told, a.ID) }}
+		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		defer cancel()
+		if err := w.Run(ctx); err != nil || !slices.Equal(told, []string{slices.Max(ids)}) {
+			t.Errorf("told %v of %v, %v", told, ids, err)
+		}
 	})
 }
