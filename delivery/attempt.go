@@ -104,7 +104,7 @@ func (a *attempt) kept(ctx context.Context, src *egress.Source) bool {
 	a.s.metrics.reused.Inc()
 	c.client.Trace(a.j.Trace)
 	if a.j.Trace != nil {
-		a.note("connection kept from before: %s [%s], source %s, %s", c.host, c.addr, c.source.Name, cmp.Or(c.tls, "in clear text"))
+		a.note("connection kept from before: %s [%s], source %s, %s", c.host, c.addr, cmp.Or(c.source.Name, anySource), cmp.Or(c.tls, "in clear text"))
 	}
 	if a.send(ctx, c); c.client.Stale() && ctx.Err() == nil {
 		a.standing, a.rank = mail.Outcome{}, 0

@@ -193,7 +193,7 @@ type target struct {
 // (RFC 7435 section 3). If answered is set, the error has been noted.
 func (a *attempt) open(ctx context.Context, t target, lv level) (c *conn, answered bool, err error) {
 	if a.j.Trace != nil {
-		a.note("connect to %s [%s], source %s, TLS %s", t.host, t.addr, t.source.Name, lv)
+		a.note("connect to %s [%s], source %s, TLS %s", t.host, t.addr, cmp.Or(t.source.Name, anySource), lv)
 	}
 	nc, err := a.dial(ctx, t, lv == implicit)
 	if err != nil {
@@ -341,6 +341,9 @@ func (a *attempt) startTLS(ctx context.Context, c *conn, lv level) (again bool, 
 func needTLS(cause error) error {
 	return mail.Refuse(451, 7, 10, "Encryption is required, and the remote host does not offer it").WithCause(cause)
 }
+
+// anySource names, for the trace, the source that has no name.
+const anySource = "of the system's choice"
 
 // negotiated says for the trace what a handshake came to.
 func negotiated(version string, state *tls.ConnectionState) string {

@@ -200,10 +200,9 @@ func (s *search) keep(rec *Record) {
 func (s *search) told() []Story {
 	list := s.alone
 	for _, story := range s.byID {
-		from := story.ID.Time()
+		from, end := story.ID.Time().Add(-time.Second), story.end()
 		for _, gap := range s.lost {
-			// What came after the end is no loss; who knows the end, is the reader.
-			if gap.Time.After(from.Add(-time.Second)) {
+			if gap.Time.After(from) && (end.IsZero() || gap.Since.Before(end)) {
 				story.Records = append(story.Records, gap)
 			}
 		}
@@ -218,6 +217,35 @@ func (s *search) told() []Story {
 	}
 	sort.SliceStable(list, func(i, j int) bool { return list[i].Records[0].Time.Before(list[j].Records[0].Time) })
 	return list
+}
+
+// end gives the time of the last record if nothing is to come: all recipients that
+// were accepted are delivered or failed. Else it is zero.
+func (s *Story) end() time.Time {
+	waiting := make(map[string]bool)
+	var end time.Time
+	for _, rec := range s.Records {
+		if rec.Kind == Accepted {
+			for _, to := range rec.To {
+				waiting[to] = true
+			}
+		}
+		end = rec.Time
+	}
+	if len(waiting) == 0 {
+		return time.Time{}
+	}
+	for _, rec := range s.Records {
+		for _, o := range rec.Outcomes {
+			if o.Next == 0 && o.Result != mail.Deferred.String() {
+				delete(waiting, o.To)
+			}
+		}
+	}
+	if len(waiting) > 0 {
+		return time.Time{}
+	}
+	return end
 }
 
 // each goes through the blocks of a segment that have one of the keys (all blocks

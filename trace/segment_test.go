@@ -23,6 +23,7 @@ func TestATornTailIsCutAndSaidToBeMissing(t *testing.T) {
 			r, stop := open(t, o)
 			m := minter(t)
 			id, recs := message(m, 0)
+			recs[0].To = append(recs[0].To, "waits@example.net")
 			r.Add(recs[0])
 			if _, err := r.Find(t.Context(), trace.Query{ID: id}); err != nil {
 				t.Fatal(err)
@@ -51,6 +52,32 @@ func TestATornTailIsCutAndSaidToBeMissing(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWhatIsLostAfterTheEndOfALifeIsNotTold(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		o := trace.Options{Dir: dir}
+		m := minter(t)
+		done, recs := message(m, 0)
+		waits, others := message(m, 1)
+		r, stop := open(t, o)
+		for _, rec := range append(recs, others[0]) {
+			r.Add(rec)
+		}
+		stop()
+		time.Sleep(time.Minute)
+		r, stop = open(t, o)
+		time.Sleep(time.Minute)
+		r.Add(&trace.Record{Kind: trace.Lost, Time: time.Now(), Since: time.Now().Add(-time.Second), Missing: 7})
+		for id, want := range map[mail.ID]int{done: 2, waits: 2} {
+			got, err := r.Find(t.Context(), trace.Query{ID: id})
+			if err != nil || len(got) != 1 || len(got[0].Records) != want || (got[0].Records[1].Missing == 7) != (id == waits) {
+				t.Errorf("%v, %v", got, err)
+			}
+		}
+		stop()
+	})
 }
 
 func TestABlockThatIsBrokenHidesNoOther(t *testing.T) {
