@@ -172,6 +172,12 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	defaults := d.defaults(r.Principal.Account, section)
 	c.SetName, c.Set = d.set(r, section, defaults)
 	content(rec, c)
+	kept := false
+	defer func() {
+		if !kept {
+			c.Refund()
+		}
+	}()
 	for _, rule := range d.o.Rules {
 		if err := rule.Check(ctx, c); err != nil {
 			return mail.ID{}, d.note(log, rec, rule.Name, err)
@@ -195,9 +201,9 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	}
 	first, err := d.append(ctx, c, m, maxAge, draft)
 	if err != nil {
-		c.Refund()
 		return mail.ID{}, d.note(log, rec, "storage", storageReply(err))
 	}
+	kept = true
 	d.metrics.accepted.Inc()
 	d.metrics.octets.Add(float64(m.Size))
 	log.Info("message accepted", "id", first, "to", len(m.To))

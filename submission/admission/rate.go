@@ -61,7 +61,6 @@ func rate(t Throttling) func(context.Context, *Candidate) error {
 		}
 		wait := t.Rates.Take(id, c.Account.MaxRate, len(c.To), now, may)
 		if wait > may {
-			c.Refund()
 			return errRate.WithCause(&quota.Exceeded{Rate: c.Account.MaxRate, Wait: wait})
 		}
 		c.taken = append(c.taken, func() { t.Rates.Give(id, len(c.To)) })
