@@ -7,6 +7,7 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sesame-mta/sesame/api/admin"
@@ -262,5 +263,96 @@ func TestTheListOfTheInstallationCanBeOff(t *testing.T) {
 	r.empty()
 	if r.listed("", "gone@example.net") || r.listed("default", "gone@example.net") {
 		t.Error("a bounce joined a list that is off")
+	}
+}
+
+// endless is a file that never ends; whoever reads much of it has failed.
+type endless struct{ read atomic.Int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	e.read.Add(int64(len(p)))
+	for i := range p {
+		p[i] = "a@example.net\n"[i%14]
+	}
+	return len(p), nil
+}
+
+func TestAFileOfAnyLengthIsImportedWhileMailFlows(t *testing.T) {
+	r := newRelay(t, unwanted())
+	const n = 50_000
+	var file strings.Builder
+	for i := range n {
+		fmt.Fprintf(&file, "User%d@example.net,BOUNCE\n", i*7919%n)
+	}
+	imported := make(chan error, 1)
+	go func() {
+		done, err := r.admin().ImportSuppressed(t.Context(), "default", strings.NewReader(file.String()), "csv", false)
+		if err == nil && (done.Changed != n || done.Failed != 0) {
+			err = fmt.Errorf("imported %+v", done)
+		}
+		imported <- err
+	}()
+	for sent, busy := 1, true; busy; sent++ {
+		r.mail("carl@example.net")
+		r.arrived(sent)
+		select {
+		case err := <-imported:
+			if err != nil {
+				t.Fatal(err)
+			}
+			busy = false
+		default:
+		}
+	}
+	count := 0
+	for _, err := range r.admin().AllSuppressed(t.Context(), "default", admin.SuppressedFilter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		count++
+	}
+	if count != n || !r.listed("default", "uSER49999@example.net") {
+		t.Errorf("%d of %d are listed", count, n)
+	}
+}
+
+func TestAFileThatMayNotBeImportedIsNotSent(t *testing.T) {
+	r := newRelay(t, testmx.Options{})
+	if _, err := r.admin().CreateAccount(t.Context(), admin.AccountChange{Account: "shop"}); err != nil {
+		t.Fatal(err)
+	}
+	for account, form := range map[string]string{"shop": "csv", "default": "xml", "nobody": "csv"} {
+		file := &endless{}
+		_, err := r.admin().ImportSuppressed(t.Context(), account, file, form, false)
+		if e := (*admin.Error)(nil); !errors.As(err, &e) || e.Code/100 != 4 {
+			t.Errorf("%s: %v", account, err)
+		}
+		if n := file.read.Load(); n > 1<<20 {
+			t.Errorf("%s: %d octets were sent", account, n)
+		}
+	}
+}
+
+func TestTheListGoesWithItsAccount(t *testing.T) {
+	r := newRelay(t, testmx.Options{})
+	yes := true
+	for range 2 {
+		if _, err := r.admin().CreateAccount(t.Context(), admin.AccountChange{Account: "shop", Production: &yes}); err != nil {
+			t.Fatal(err)
+		}
+		if r.listed("shop", "bob@example.net") {
+			t.Error("an account has the list of one before it")
+		}
+		r.suppress("shop", "bob@example.net", "BOUNCE")
+		r.suppress("default", "bob@example.net", "BOUNCE")
+		if r.listed("default", "carl@example.net") || !r.listed("shop", "bob@example.net") {
+			t.Error("the lists are mixed up")
+		}
+		if _, err := r.admin().DeleteAccount(t.Context(), "shop", false); err != nil {
+			t.Fatal(err)
+		}
+		if !r.listed("default", "bob@example.net") {
+			t.Error("the list of another went with it")
+		}
 	}
 }
