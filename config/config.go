@@ -170,6 +170,8 @@ type Events struct {
 	FileRotateEvery time.Duration `toml:"file_rotate_every"`
 	// How long the oldest event may wait for a destination that takes none. After that it is parked: what waits is kept for `sesame destination replay`, new events are not.
 	ParkAfter time.Duration `toml:"park_after"`
+	// How long events are kept after they were told, about 100,000 for each destination, for `sesame destination replay` from a point. `0s`: not at all.
+	KeepFor time.Duration `toml:"keep_for"`
 	// Loopback, private and other special networks that webhooks may be sent to, such as `10.0.0.0/8`.
 	AllowNetworks []netip.Prefix `toml:"allow_networks"`
 }
@@ -255,6 +257,7 @@ func Default(hostname string) *Config {
 			FileRotateBytes: 104857600,
 			FileRotateEvery: 24 * time.Hour,
 			ParkAfter:       72 * time.Hour,
+			KeepFor:         24 * time.Hour,
 		},
 		Trace:       Trace{Keep: 30 * 24 * time.Hour, MaxBytes: 1 << 30},
 		Suppression: Suppression{Installation: true},

@@ -85,7 +85,7 @@ func (d *Daemon) buildPublisher(context.Context) error {
 	guard := egress.NewGuard(d.cfg.Events.AllowNetworks, nil)
 	d.hooks = webhook.NewClient(guard.Check)
 	d.onClose(func() error { d.hooks.CloseIdleConnections(); return nil })
-	d.publisher = publish.New(publish.Options{Outbox: d.spool,
+	d.publisher = publish.New(publish.Options{Outbox: d.spool, Archive: d.spool, KeepFor: d.cfg.Events.KeepFor,
 		Destinations: func() []configset.Destination { return d.sets.AllDestinations("") },
 		Open:         d.openSink, ParkAfter: d.cfg.Events.ParkAfter,
 		Park: func(ctx context.Context, dest configset.Destination) error {
@@ -145,6 +145,11 @@ func (d *Daemon) encoder() *event.Encoder {
 
 func (d *Daemon) token(dest configset.Destination) string {
 	return webhook.Token(d.keys.Key("sns-token", 32), publish.Consumer(dest), dest.Created)
+}
+
+// tellAgain puts events that a destination was told back before it.
+func (d *Daemon) tellAgain(ctx context.Context, dest configset.Destination, from uint64, since time.Time) (int, error) {
+	return d.spool.Again(ctx, publish.Consumer(dest), from, since)
 }
 
 // snsHandler answers the receivers of SNS messages.

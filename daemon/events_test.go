@@ -238,6 +238,41 @@ func TestEventsOutliveARestartAndADeadDestination(t *testing.T) {
 	}
 }
 
+func TestADestinationIsToldAgainFromAPoint(t *testing.T) {
+	dir := t.TempDir()
+	r := newRelay(t, testmx.Options{}, withEvents(dir))
+	r.createSet("main", admin.SetChange{})
+	r.createDestination(admin.NewDestination{Name: "log", Kind: "file", Target: "a.jsonl"})
+	r.mustSend("bob@example.net", letter("X-SES-CONFIGURATION-SET: main"))
+	name := filepath.Join(dir, "a.jsonl")
+	fileLines(t, name, 2)
+	replay := func(q admin.Replay, want int) {
+		t.Helper()
+		// What was told is kept a moment after it stands in the file.
+		for deadline := time.Now().Add(wait); ; <-time.After(5 * time.Millisecond) {
+			got, err := r.admin().ReplayDestination(t.Context(), "default", "main", "log", q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Again == want {
+				return
+			}
+			if got.Again > 0 || time.Now().After(deadline) {
+				t.Fatalf("%d told again, want %d", got.Again, want)
+			}
+		}
+	}
+	replay(admin.Replay{From: 2}, 1)
+	if e := parse(t, fileLines(t, name, 3)[2]); e.Sequence != 2 || e.EventType != "Delivery" {
+		t.Errorf("got %+v", e)
+	}
+	replay(admin.Replay{Since: time.Now().Add(time.Hour)}, 0)
+	replay(admin.Replay{}, 0)
+	if _, err := r.admin().DeleteDestination(t.Context(), "default", "main", "log"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAWebhookOnAPrivateAddressIsRefused(t *testing.T) {
 	r := newRelay(t, testmx.Options{}, withEvents(t.TempDir()), func(c *config.Config) { c.Events.AllowNetworks = nil })
 	r.createSet("main", admin.SetChange{})

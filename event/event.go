@@ -84,10 +84,23 @@ type Outbox interface {
 	Read(ctx context.Context, consumer string, after uint64, limit int) ([]Record, error)
 	// Ack removes the records with these numbers; unknown ones are no error.
 	Ack(ctx context.Context, consumer string, seqs ...uint64) error
-	// Consumers names those for whom anything waits.
+	// Consumers names those for whom anything waits or is kept.
 	Consumers(ctx context.Context) ([]string, error)
 	// Changed gives a channel that receives after records for consumer were added.
 	Changed(consumer string) <-chan struct{}
+}
+
+// Archive is what an Outbox may do beside: keep events that were told, so that
+// they can be told again.
+type Archive interface {
+	// Keep takes records out of the outbox like Ack, and keeps them.
+	Keep(ctx context.Context, consumer string, seqs ...uint64) error
+	// Again puts kept records with a number of at least from, and not older than
+	// since, back under their old numbers. It tells how many.
+	Again(ctx context.Context, consumer string, from uint64, since time.Time) (int, error)
+	// Forget drops kept records older than before, and all but about the last most
+	// of them. It tells how many.
+	Forget(ctx context.Context, consumer string, before time.Time, most uint64) (int, error)
 }
 
 // Notice is a mail that we make ourselves: a DSN.

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
@@ -39,11 +40,25 @@ type NewDestination struct {
 	Signature int      `json:"signature_version"` // of SNS: 1 or 2
 }
 
-// destinationName names one.
-type destinationName struct {
+// Replay is what a destination is told again, beside what waits for it: nothing,
+// the events from a number on, or those since a time.
+type Replay struct {
+	From  uint64    `json:"from,omitempty"`
+	Since time.Time `json:"since,omitzero"`
+}
+
+// replayRequest is the body of POST /v1/destinations/replay.
+type replayRequest struct {
 	Account string `json:"account"`
 	Set     string `json:"configuration_set"`
 	Name    string `json:"name"`
+	Replay
+}
+
+// Replayed is a destination and how many events it is told again.
+type Replayed struct {
+	Destination
+	Again int `json:"again"`
 }
 
 func (s *Server) destinationRoutes() map[string]handler {
@@ -106,10 +121,10 @@ func (s *Server) deleteDestination(r *http.Request) (any, error) {
 	return s.destination(d), nil
 }
 
-// replayDestination takes a destination out of parking or makes it live again:
-// what waits for it is told anew, and new events are kept.
+// replayDestination takes a destination out of parking or makes it live again: what
+// waits for it is told, what was asked for is told again, and new events are kept.
 func (s *Server) replayDestination(r *http.Request) (any, error) {
-	q, err := read[destinationName](r)
+	q, err := read[replayRequest](r)
 	if err != nil {
 		return nil, err
 	}
@@ -117,14 +132,27 @@ func (s *Server) replayDestination(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.o.Sets.ChangeDestination(r.Context(), a.ID, q.Set, q.Name, func(d *configset.Destination) {
+	d, err := s.o.Sets.Destination(a.ID, q.Set, q.Name)
+	if err != nil {
+		return nil, err
+	}
+	again := 0
+	if q.From > 0 || !q.Since.IsZero() {
+		if s.o.TellAgain == nil {
+			return nil, fmt.Errorf("%w: no events are kept", errRequest)
+		}
+		if again, err = s.o.TellAgain(r.Context(), d, q.From, q.Since); err != nil {
+			return nil, err
+		}
+	}
+	d, err = s.o.Sets.ChangeDestination(r.Context(), a.ID, q.Set, q.Name, func(d *configset.Destination) {
 		d.Parked, d.Disabled, d.Resumed = time.Time{}, false, time.Now().UTC()
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.o.Log.Info("destination resumed", "account", a.ID, "text", d.Set+"/"+d.Name)
-	return s.destination(d), nil
+	s.o.Log.Info("destination resumed", "account", a.ID, "text", d.Set+"/"+d.Name, "to", again)
+	return Replayed{s.destination(d), again}, nil
 }
 
 func (s *Server) listDestinations(r *http.Request) (any, error) {
@@ -179,9 +207,10 @@ func (c *Client) DeleteDestination(ctx context.Context, account, set, name strin
 	return one[Destination](ctx, c, "DELETE", "/v1/destinations", destinationQuery(account, set, name), nil)
 }
 
-// ReplayDestination has one told again what waits for it, parked or not.
-func (c *Client) ReplayDestination(ctx context.Context, account, set, name string) (Destination, error) {
-	return one[Destination](ctx, c, "POST", "/v1/destinations/replay", nil, destinationName{account, set, name})
+// ReplayDestination has one told what waits for it, parked or not, and again what
+// is asked for.
+func (c *Client) ReplayDestination(ctx context.Context, account, set, name string, r Replay) (Replayed, error) {
+	return one[Replayed](ctx, c, "POST", "/v1/destinations/replay", nil, replayRequest{account, set, name, r})
 }
 
 // Destinations lists those of a set, of an account when set is empty, or of all.

@@ -71,6 +71,9 @@ type Options struct {
 	// RemoveOwned removes what an account owns beside credentials, before the
 	// account goes; nil removes its identities.
 	RemoveOwned func(ctx context.Context, accountID string) error
+	// TellAgain puts events that a destination was told already back before it, and
+	// tells how many; nil refuses.
+	TellAgain func(ctx context.Context, d configset.Destination, from uint64, since time.Time) (int, error)
 	// Contact tells the contacts of accounts of pauses; nil tells nobody.
 	Contact *contact.Mailer
 	// RotateKey puts a new key in the place of that under which secrets lie

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,11 +20,34 @@ func newDestination(a *app) *cobra.Command {
 			func(d admin.Destination) []row { return destinationRows(d) }),
 		destinationCommand(a, "delete", "Delete a destination; events that wait for it are dropped", (*admin.Client).DeleteDestination,
 			func(d admin.Destination) []row { return []row{{fmt.Sprintf("%s of %s is deleted.", d.Name, d.Set)}} }),
-		destinationCommand(a, "replay", "Tell a parked or disabled destination what waits for it, and new events again",
-			(*admin.Client).ReplayDestination,
-			func(d admin.Destination) []row {
-				return []row{{fmt.Sprintf("%s of %s is %s.", d.Name, d.Set, d.State)}}
-			}))
+		newDestinationReplay(a))
+}
+
+func newDestinationReplay(a *app) *cobra.Command {
+	var (
+		from  uint64
+		since string
+		at    time.Time
+	)
+	cmd := destinationCommand(a, "replay", "Tell a destination what waits for it, parked or not, and again what it was told",
+		func(c *admin.Client, ctx context.Context, owner, set, name string) (admin.Replayed, error) {
+			return c.ReplayDestination(ctx, owner, set, name, admin.Replay{From: from, Since: at})
+		},
+		func(d admin.Replayed) []row {
+			return []row{{fmt.Sprintf("%s of %s is %s. %d events are told again.", d.Name, d.Set, d.State, d.Again)}}
+		})
+	cmd.Flags().Uint64Var(&from, "from", 0, "tell again the events from this `number` on")
+	cmd.Flags().StringVar(&since, "since", "", "tell again the events since this `time`, as 2026-02-03T04:05:06Z")
+	named := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) (err error) {
+		if since != "" {
+			if at, err = time.Parse(time.RFC3339, since); err != nil {
+				return fmt.Errorf("--since: %q is not a time such as 2026-02-03T04:05:06Z", since)
+			}
+		}
+		return named(cmd, args)
+	}
+	return cmd
 }
 
 func destinationRows(d admin.Destination) []row {
@@ -113,8 +137,8 @@ func newDestinationList(a *app) *cobra.Command {
 }
 
 // destinationCommand makes a command for one destination.
-func destinationCommand(a *app, use, short string, f func(*admin.Client, context.Context, string, string, string) (admin.Destination, error),
-	rows func(admin.Destination) []row) *cobra.Command {
+func destinationCommand[T any](a *app, use, short string, f func(*admin.Client, context.Context, string, string, string) (T, error),
+	rows func(T) []row) *cobra.Command {
 	var owner, set string
 	cmd := a.printing(&cobra.Command{
 		Use: use + " NAME", Short: short, Args: cobra.ExactArgs(1),

@@ -22,6 +22,9 @@ import (
 // Options is what a Publisher needs; Log and Metrics may be nil.
 type Options struct {
 	Outbox event.Outbox
+	// Archive keeps what was told for KeepFor, to be told again; nil keeps nothing.
+	Archive event.Archive
+	KeepFor time.Duration
 	// Destinations gives all that there are, now.
 	Destinations func() []configset.Destination
 	// Open makes the way to one.
@@ -152,16 +155,46 @@ func (p *Publisher) sweep(ctx context.Context) error {
 		known[Consumer(d)] = true
 	}
 	for _, name := range names {
-		if !event.IsDestination(name) || known[name] {
+		if !event.IsDestination(name) {
+			continue
+		}
+		if known[name] {
+			if err := p.forget(ctx, name, time.Now().Add(-p.o.KeepFor), maxKept); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
 			continue
 		}
 		n, err := p.drop(ctx, name)
+		if err == nil {
+			err = p.forget(ctx, name, time.Now(), 0)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		p.o.Log.Info("events of a deleted destination dropped", "text", name, "to", n)
 	}
 	return nil
+}
+
+// maxKept is about the most events of one destination that are kept after they
+// were told.
+const maxKept = 100_000
+
+// forget drops what was kept and is old, or too much.
+func (p *Publisher) forget(ctx context.Context, name string, before time.Time, most uint64) error {
+	if p.o.Archive == nil {
+		return nil
+	}
+	_, err := p.o.Archive.Forget(ctx, name, before, most)
+	return err
+}
+
+// ack is the end of events that were told.
+func (p *Publisher) ack(ctx context.Context, name string, seqs []uint64) error {
+	if p.o.Archive == nil || p.o.KeepFor <= 0 {
+		return p.o.Outbox.Ack(ctx, name, seqs...)
+	}
+	return p.o.Archive.Keep(ctx, name, seqs...)
 }
 
 func (p *Publisher) drop(ctx context.Context, name string) (n int, err error) {

@@ -109,7 +109,7 @@ func (w *worker) pass(ctx context.Context, sink event.Sink) (time.Duration, erro
 	told, err := sink.Tell(ctx, due)
 	if len(told) > 0 {
 		// What was told is acknowledged even when the run ends.
-		if err := w.p.o.Outbox.Ack(context.WithoutCancel(ctx), w.consumer, told...); err != nil {
+		if err := w.p.ack(context.WithoutCancel(ctx), w.consumer, told); err != nil {
 			return 0, err
 		}
 		w.p.metrics.told.WithLabelValues(string(w.d.Kind)).Add(float64(len(told)))

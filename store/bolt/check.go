@@ -224,6 +224,9 @@ func (c *checker) outbox(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
+	if err := c.kept(tx); err != nil {
+		return err
+	}
 	messages := tx.Bucket([]byte(bucketMessages))
 	return tx.Bucket([]byte(bucketPins)).ForEach(func(k, _ []byte) error {
 		where := fmt.Sprintf("pin %x", k)
@@ -239,6 +242,22 @@ func (c *checker) outbox(tx *bbolt.Tx) error {
 			c.add(where, "no message")
 		}
 		return nil
+	})
+}
+
+// kept looks at the events that may be told again.
+func (c *checker) kept(tx *bbolt.Tx) error {
+	all := tx.Bucket([]byte(bucketKept))
+	if all == nil {
+		return nil
+	}
+	return all.ForEachBucket(func(consumer []byte) error {
+		return all.Bucket(consumer).ForEach(func(k, v []byte) error {
+			if _, err := decodeEvent(string(consumer), k, v); err != nil {
+				c.add("kept "+eventWhere(string(consumer), k), "%v", err)
+			}
+			return nil
+		})
 	})
 }
 

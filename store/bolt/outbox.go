@@ -39,7 +39,7 @@ func (s *Spool) Read(ctx context.Context, consumer string, after uint64, limit i
 	return out, err
 }
 
-// Consumers names those for whom anything waits.
+// Consumers names those for whom anything waits or is kept.
 func (s *Spool) Consumers(ctx context.Context) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -48,7 +48,12 @@ func (s *Spool) Consumers(ctx context.Context) ([]string, error) {
 	err := s.view(func(tx *bbolt.Tx) error {
 		all := tx.Bucket([]byte(bucketOutbox))
 		return all.ForEachBucket(func(name []byte) error {
-			if k, _ := all.Bucket(name).Cursor().First(); k != nil {
+			waiting, _ := all.Bucket(name).Cursor().First()
+			var old []byte
+			if kept := keptBucket(tx, string(name)); kept != nil {
+				old, _ = kept.Cursor().First()
+			}
+			if waiting != nil || old != nil {
 				names = append(names, string(name))
 			}
 			return nil

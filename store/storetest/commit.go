@@ -311,6 +311,34 @@ func testOutbox(b *bench) {
 	tell(event.Send, "c")
 	check(seqs("c", 0, 9), 4)
 	check(seqs("d", 0, 9), 1, 2)
+	b.ok(b.Keep(ctx, "d", 1, 2, 9))
+	check(seqs("d", 0, 9))
+	b.reopen()
+	if names, err := b.Consumers(ctx); err != nil || !slices.Equal(names, []string{"c", "d"}) {
+		b.Errorf("consumers %q, %v", names, err)
+	}
+	again := func(want int, from uint64, since time.Time) {
+		b.Helper()
+		if n, err := b.Again(ctx, "d", from, since); err != nil || n != want {
+			b.Errorf("%d told again, want %d, %v", n, want, err)
+		}
+	}
+	again(0, 0, base().Add(time.Second))
+	again(1, 2, time.Time{})
+	check(seqs("d", 0, 9), 2)
+	again(1, 0, base())
+	check(seqs("d", 0, 9), 1, 2)
+	b.ok(b.Keep(ctx, "d", 1, 2))
+	forget := func(want int, before time.Time, most uint64) {
+		b.Helper()
+		if n, err := b.Forget(ctx, "d", before, most); err != nil || n != want {
+			b.Errorf("%d forgotten, want %d, %v", n, want, err)
+		}
+	}
+	forget(0, base(), 2)
+	forget(1, base(), 1)
+	forget(1, base().Add(time.Second), 9)
+	forget(0, base().Add(time.Second), 0)
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {

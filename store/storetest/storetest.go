@@ -23,6 +23,7 @@ import (
 type Engine interface {
 	queue.Spool
 	event.Outbox
+	event.Archive
 	quota.Ledger
 	io.Closer
 }
