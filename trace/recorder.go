@@ -55,7 +55,7 @@ type Recorder struct {
 	own     sync.Mutex
 	running bool
 	block   *block
-	lost    time.Time // when the last block was written well
+	written time.Time // when the last block was written well
 	warned  time.Time
 
 	mu       sync.Mutex
@@ -92,7 +92,7 @@ func Open(o Options) (*Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Recorder{o: o, log: o.Log, metrics: newMetrics(o.Metrics), block: b, lost: time.Now(),
+	r := &Recorder{o: o, log: o.Log, metrics: newMetrics(o.Metrics), block: b, written: time.Now(),
 		in: make(chan *Record, maxWaiting), asked: make(chan chan struct{}), done: make(chan struct{})}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open trace: %w", err)
@@ -256,7 +256,7 @@ func (r *Recorder) write(flags uint32) {
 	now := time.Now()
 	missing := r.dropped.Swap(0)
 	if missing > 0 {
-		err := r.block.add(&Record{Kind: Lost, Time: now, Since: r.lost, Missing: missing, Text: "the trace could not keep up"})
+		err := r.block.add(&Record{Kind: Lost, Time: now, Since: r.written, Missing: missing, Text: "the trace could not keep up"})
 		if err != nil {
 			r.log.Warn("record not kept", "err", err)
 		}
@@ -279,7 +279,7 @@ func (r *Recorder) write(flags uint32) {
 		}
 		return
 	}
-	r.lost = now
+	r.written = now
 	r.metrics.records.Add(float64(n))
 	r.metrics.octets.Add(float64(len(p)))
 }

@@ -80,6 +80,29 @@ func TestWhatIsLostAfterTheEndOfALifeIsNotTold(t *testing.T) {
 	})
 }
 
+func TestWithoutADiskRecordsAreLostAndItGoesOnAfterwards(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "trace")
+	r, _ := open(t, trace.Options{Dir: dir})
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	m := minter(t)
+	_, recs := message(m, 0)
+	r.Add(recs[0])
+	if _, err := r.Find(t.Context(), trace.Query{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	id, recs := message(m, 1)
+	r.Add(recs[0])
+	got, err := r.Find(t.Context(), trace.Query{ID: id})
+	if err != nil || len(got) != 1 || len(got[0].Records) != 2 || got[0].Records[1].Missing != 1 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 func TestABlockThatIsBrokenHidesNoOther(t *testing.T) {
 	dir := t.TempDir()
 	r, _ := open(t, trace.Options{Dir: dir})
