@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,20 +50,21 @@ func (d *Daemon) interest(t event.Type, m *queue.Message) (names []string) {
 		switch {
 		case dest.Wants(words[t]):
 			names = append(names, publish.Consumer(dest))
-		case !dest.Parked.IsZero():
-			d.publisher.Skipped(dest)
+		case !dest.Disabled && slices.Contains(dest.Events, words[t]):
+			d.publisher.Skipped(dest) // it is parked
 		}
 	}
 	return names
 }
 
-// published reports whether a destination may be told of a message.
+// published reports whether a destination may be told of a message. One that is
+// parked may be back before the message is final, and what it misses is counted.
 func (d *Daemon) published(m *queue.Message) bool {
 	if m.ConfigSet == "" {
 		return false
 	}
 	for _, dest := range d.sets.Destinations(m.Account, m.ConfigSet) {
-		if dest.Live() {
+		if !dest.Disabled {
 			return true
 		}
 	}
@@ -82,6 +84,11 @@ func (d *Daemon) canTell(k configset.Kind) error {
 
 // buildPublisher joins what tells destinations.
 func (d *Daemon) buildPublisher(context.Context) error {
+	if dir := d.cfg.Events.FileDir; dir != "" {
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return fmt.Errorf("events.file_dir: %w", err)
+		}
+	}
 	guard := egress.NewGuard(d.cfg.Events.AllowNetworks, nil)
 	d.hooks = webhook.NewClient(guard.Check)
 	d.onClose(func() error { d.hooks.CloseIdleConnections(); return nil })

@@ -352,6 +352,73 @@ func (r *relay) public(t *testing.T, at string) []byte {
 	return body
 }
 
+func TestTheKeyForSNSOutlivesTheRotationOfTheKeyFile(t *testing.T) {
+	r := newRelay(t, testmx.Options{}, withEvents(t.TempDir()))
+	r.createSet("main", admin.SetChange{})
+	h := newHook(t)
+	made := r.createDestination(admin.NewDestination{Name: "app", Kind: "webhook", Target: h.URL, Events: []string{"send"}})
+	if _, err := r.admin().RotateKey(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	r.start()
+	r.mustSend("bob@example.net", letter("X-SES-CONFIGURATION-SET: main"))
+	head, body := h.wait(t, 0)
+	secret, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(made.Secret, webhook.SecretPrefix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := webhook.Sign(secret, head.Get("webhook-id"), head.Get("webhook-timestamp"), body); head.Get("webhook-signature") != want {
+		t.Errorf("header %v", head)
+	}
+	r.createDestination(admin.NewDestination{Name: "sns", Kind: "sns", Target: h.URL, Signature: 1, Events: []string{"send"}})
+	_, body = h.wait(t, 1)
+	verifySNS(t, r, body)
+}
+
+func TestMailToAParkedDestinationIsCounted(t *testing.T) {
+	r := newRelay(t, testmx.Options{}, withEvents(t.TempDir()), func(c *config.Config) { c.Events.ParkAfter = time.Millisecond })
+	r.createSet("main", admin.SetChange{})
+	h := newHook(t)
+	h.answer = http.StatusGone
+	r.createDestination(admin.NewDestination{Name: "app", Kind: "webhook", Target: h.URL, Events: []string{"send"}})
+	r.mustSend("bob@example.net", letter("X-SES-CONFIGURATION-SET: main"))
+	for deadline := time.Now().Add(wait); ; <-time.After(5 * time.Millisecond) {
+		d, err := r.admin().Destination(t.Context(), "default", "main", "app")
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%+v, %v", d, err)
+		}
+		if d.State == "parked" {
+			break
+		}
+	}
+	r.mustSend("bob@example.net", letter("X-SES-CONFIGURATION-SET: main"))
+	resp, err := http.Get("http://" + r.addrs.Metrics + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`sesame_event_parked_total{kind="webhook"} 1`, `sesame_event_skipped_total{kind="webhook"} 1`} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s is not among the metrics", want)
+		}
+	}
+	// What waited is told once it is resumed.
+	h.mu.Lock()
+	h.answer, h.bodies, h.heads = http.StatusOK, nil, nil
+	h.mu.Unlock()
+	if _, err := r.admin().ReplayDestination(t.Context(), "default", "main", "app", admin.Replay{}); err != nil {
+		t.Fatal(err)
+	}
+	if head, _ := h.wait(t, 0); head.Get("sesame-sequence") != "1" {
+		t.Errorf("got %v", head)
+	}
+}
+
 func TestSNSIsConfirmedSignedAndUnsubscribed(t *testing.T) {
 	for version := 1; version <= 2; version++ {
 		t.Run(fmt.Sprint("version ", version), func(t *testing.T) {

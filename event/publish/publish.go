@@ -104,7 +104,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 func (p *Publisher) adjust(ctx context.Context) {
 	want := make(map[string]configset.Destination)
 	for _, d := range p.o.Destinations() {
-		if d.Parked.IsZero() {
+		if d.Live() {
 			want[Consumer(d)] = d
 		}
 	}

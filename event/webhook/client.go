@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"sync"
 	"syscall"
 	"time"
@@ -57,10 +58,10 @@ type StatusError int
 func (e StatusError) Error() string { return fmt.Sprintf("answered with status %d", int(e)) }
 
 // post makes one request.
-func post(ctx context.Context, c *http.Client, url string, header http.Header, body []byte) error {
+func post(ctx context.Context, c *http.Client, target string, header http.Header, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -68,6 +69,11 @@ func post(ctx context.Context, c *http.Client, url string, header http.Header, b
 	r.Header.Set("User-Agent", "sesame")
 	resp, err := c.Do(r)
 	if err != nil {
+		// Without the URL, whose query may hold what is nobody's business in a log.
+		var at *url.Error
+		if errors.As(err, &at) {
+			err = at.Err
+		}
 		return err
 	}
 	defer resp.Body.Close()
