@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,7 @@ import (
 // shunned are suppression lists: a reason by local part. Bounces of a zero reason
 // are on the list of the installation.
 type shunned struct {
+	mu  sync.Mutex
 	on  map[string]suppression.Reason
 	err error
 }
@@ -30,6 +32,8 @@ func (s *shunned) Rule(accountID, _ string) suppression.Rule {
 }
 
 func (s *shunned) Find(_ context.Context, _ suppression.Rule, to mail.Address) (*suppression.Match, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	reason, ok := s.on[to.Local()]
 	if !ok || s.err != nil {
 		return nil, s.err
@@ -39,6 +43,12 @@ func (s *shunned) Find(_ context.Context, _ suppression.Rule, to mail.Address) (
 		m.Reason, m.SubType = suppression.Bounce, suppression.Suppressed
 	}
 	return m, nil
+}
+
+func (s *shunned) change(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
 }
 
 func TestASuppressedRecipientIsToldOfAsBySES(t *testing.T) { // checklist 17
@@ -132,7 +142,7 @@ func TestAListThatCannotBeReadPutsMailOff(t *testing.T) {
 		if r.events() != "DeliveryDelay bob" || r.attempts() != 0 {
 			t.Errorf("events %q, %d attempts", r.events(), r.attempts())
 		}
-		lists.err = nil
+		lists.change(func() { lists.err = nil })
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if r.events() != "DeliveryDelay bob, Delivery bob" {
@@ -151,7 +161,7 @@ func TestSuppressionHoldsForMailThatWaits(t *testing.T) {
 		r.begin()
 		r.send("bob@example.org")
 		synctest.Wait()
-		lists.on["bob"] = suppression.Bounce
+		lists.change(func() { lists.on["bob"] = suppression.Bounce })
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if r.attempts() != 1 || r.events() != "DeliveryDelay bob, Bounce bob" {
