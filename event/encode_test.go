@@ -155,3 +155,25 @@ func ExampleMail() {
 	// "Last, First" <bob@example.net>
 	// eve@example.com
 }
+
+func FuzzAMailObjectIsJSONWhateverTheFieldsHold(f *testing.F) {
+	f.Add("To", `"a, b" <c@example.net>, (x, \) y) d@example.org`)
+	f.Add("Subject", "\xff\x00\u2028</script>")
+	f.Add("cc", `"\`)
+	f.Fuzz(func(t *testing.T, name, value string) {
+		var m, again event.Mail
+		m.Add(name, value)
+		m.Add(name, value)
+		text, err := m.Encode()
+		if err != nil || bytes.ContainsAny(text, "\r\n") {
+			t.Fatalf("%q, %v", text, err)
+		}
+		if err := json.Unmarshal(text, &again); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		e := event.Event{Type: event.Send, Mail: text}
+		if _, err := new(event.Encoder).Encode(&e, 1); err != nil {
+			t.Error(err)
+		}
+	})
+}

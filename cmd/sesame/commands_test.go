@@ -99,7 +99,7 @@ func serve(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	sets, err := configset.Open(ctx, configset.Options{Directory: dir, Pools: []string{"bulk", "default"}})
+	sets, err := configset.Open(ctx, configset.Options{Directory: dir, Keys: k, Pools: []string{"bulk", "default"}})
 	if err != nil {
 		return err
 	}
