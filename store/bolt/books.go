@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"path/filepath"
-	"sync"
 
 	bbolt "go.etcd.io/bbolt"
 
@@ -28,40 +25,18 @@ var booksLayout = layout{
 }
 
 // Books is the directory of accounts on disk. It is safe for concurrent use.
-type Books struct {
-	db   *bbolt.DB
-	path string
-
-	mu     sync.Mutex // one change at a time
-	broken error
-}
+type Books struct{ *shelf }
 
 var _ account.Directory = (*Books)(nil)
 
 // OpenBooks opens the books in a directory, making them when they are not there.
 // It refuses like Open. The caller closes them.
 func OpenBooks(o Options) (*Books, error) {
-	if err := makeDir(o.Dir); err != nil {
-		return nil, err
-	}
-	db, err := openFile(o.Dir, booksLayout, false)
+	s, err := openShelf(o.Dir, booksLayout, "books")
 	if err != nil {
 		return nil, err
 	}
-	return &Books{db: db, path: filepath.Join(o.Dir, booksLayout.name)}, nil
-}
-
-// Close closes the file.
-func (b *Books) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.broken == nil {
-		b.db.NoFreelistSync = false
-		if err := b.db.Update(func(*bbolt.Tx) error { return nil }); err != nil {
-			return errors.Join(err, b.db.Close())
-		}
-	}
-	return b.db.Close()
+	return &Books{s}, nil
 }
 
 func recordKey(kind account.Kind, owner, name string) []byte {
@@ -84,40 +59,6 @@ func splitRecord(k, v []byte) (account.Record, error) {
 	r.Version = binary.BigEndian.Uint64(v)
 	r.Data = append([]byte{}, v[8:]...)
 	return r, nil
-}
-
-// view runs f in a read transaction.
-func (b *Books) view(ctx context.Context, f func(tx *bbolt.Tx) error) (err error) {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	defer faultsPanic()()
-	defer guard(&err, func(cause error) error { return unusable(b.path, cause) })
-	return b.db.View(f)
-}
-
-// change runs f in a write transaction. After a failed sync nothing is written
-// any more: what is on the disk is in doubt until the next start. A full disk is no
-// such failure.
-func (b *Books) change(ctx context.Context, f func(tx *bbolt.Tx) error) (err error) {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.broken != nil {
-		return b.broken
-	}
-	var refused error
-	err = b.db.Update(func(tx *bbolt.Tx) error {
-		refused = f(tx)
-		return refused
-	})
-	if err != nil && refused == nil && !noRoom(err) {
-		b.broken = fmt.Errorf("books are broken, restart needed: %w", err)
-		return b.broken
-	}
-	return err
 }
 
 // Get gives ErrNotFound when there is none.

@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"path/filepath"
-	"sync"
 
 	bbolt "go.etcd.io/bbolt"
 
@@ -26,72 +23,28 @@ var suppressionLayout = layout{
 // Suppression is the suppression lists on disk, in a file of their own: a million
 // addresses change and are read without a word to the spool. It is safe for
 // concurrent use.
-type Suppression struct {
-	db   *bbolt.DB
-	path string
-
-	mu     sync.Mutex // one change at a time
-	broken error
-}
+type Suppression struct{ *shelf }
 
 var _ suppression.Store = (*Suppression)(nil)
 
 // OpenSuppression opens the lists in a directory, making the file when it is not
 // there. It refuses like Open. The caller closes them.
 func OpenSuppression(o Options) (*Suppression, error) {
-	if err := makeDir(o.Dir); err != nil {
-		return nil, err
-	}
-	db, err := openFile(o.Dir, suppressionLayout, false)
+	s, err := openShelf(o.Dir, suppressionLayout, "suppression lists")
 	if err != nil {
 		return nil, err
 	}
-	return &Suppression{db: db, path: filepath.Join(o.Dir, suppressionLayout.name)}, nil
+	return &Suppression{s}, nil
 }
 
-// Close closes the file.
-func (s *Suppression) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.broken == nil {
-		s.db.NoFreelistSync = false
-		if err := s.db.Update(func(*bbolt.Tx) error { return nil }); err != nil {
-			return errors.Join(err, s.db.Close())
-		}
-	}
-	return s.db.Close()
+func (s *Suppression) view(ctx context.Context, f func(b *bbolt.Bucket) error) error {
+	return s.shelf.view(ctx, func(tx *bbolt.Tx) error { return f(tx.Bucket([]byte(bucketEntries))) })
 }
 
-func (s *Suppression) view(ctx context.Context, f func(b *bbolt.Bucket) error) (err error) {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	defer faultsPanic()()
-	defer guard(&err, func(cause error) error { return unusable(s.path, cause) })
-	return s.db.View(func(tx *bbolt.Tx) error { return f(tx.Bucket([]byte(bucketEntries))) })
-}
-
-// change runs f in a write transaction. After a failed sync nothing is written
-// any more, as in the books. The pages that a large change went through do not
-// stay in memory.
+// change runs f in a write transaction. The pages that a large change went
+// through do not stay in memory.
 func (s *Suppression) change(ctx context.Context, large bool, f func(b *bbolt.Bucket) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.broken != nil {
-		return s.broken
-	}
-	var refused error
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		refused = f(tx.Bucket([]byte(bucketEntries)))
-		return refused
-	})
-	if err != nil && refused == nil && !noRoom(err) {
-		s.broken = fmt.Errorf("suppression lists are broken, restart needed: %w", err)
-		return s.broken
-	}
+	err := s.shelf.change(ctx, func(tx *bbolt.Tx) error { return f(tx.Bucket([]byte(bucketEntries))) })
 	if err == nil && large {
 		_ = forgetPages(s.db) // they only cost memory
 	}
