@@ -264,11 +264,19 @@ func TestWhatCannotBeSignedIsAnError(t *testing.T) {
 
 // python3-dkim shares no code with us or with go-msgauth.
 func TestPythonVerifiesWhatWeSign(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is not installed")
+	// Debian's own comes first: python3-dkim is installed for it, and not for
+	// another that may stand before it in PATH.
+	python := ""
+	for _, p := range []string{"/usr/bin/python3", "python3"} {
+		if exec.Command(p, "-c", "import dkim, nacl").Run() == nil {
+			python = p
+			break
+		}
 	}
-	if exec.Command(python, "-c", "import dkim, nacl").Run() != nil {
+	if python == "" {
+		if os.Getenv("CI") != "" {
+			t.Fatal("python3-dkim is not installed; .ci/counterparts does it")
+		}
 		t.Skip("python3-dkim or python3-nacl is not installed")
 	}
 	keys := newKeys(t)
