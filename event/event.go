@@ -18,11 +18,14 @@ const (
 	Bounce                        // given up: refused for good, or expired
 	Reject                        // stopped by a scanner after acceptance
 	Complaint                     // a recipient complained
+	// RenderingFailure: a template could not be filled, so that there is no mail.
+	RenderingFailure
+	Subscription // a recipient left a list, or joined it again
 )
 
-// String gives the name used in logs and metrics.
+// String gives the name that SES publishes and that logs and metrics use.
 func (t Type) String() string {
-	names := [...]string{"", "Send", "Delivery", "DeliveryDelay", "Bounce", "Reject", "Complaint"}
+	names := [...]string{"", "Send", "Delivery", "DeliveryDelay", "Bounce", "Reject", "Complaint", "Rendering Failure", "Subscription"}
 	if t < 1 || int(t) >= len(names) {
 		return "unknown"
 	}
@@ -63,9 +66,48 @@ type Event struct {
 	// message was accepted: content may be gone when the event is told. It is empty
 	// for mail that no destination was interested in.
 	Mail []byte
+	// ReportingMTA is, for a Bounce that came back by mail, the host that told of
+	// it; empty is our own.
+	ReportingMTA string
+	// Report, Failure and Change say more of a Complaint, a RenderingFailure and a
+	// Subscription; nil for others.
+	Report  *Report
+	Failure *Failure
+	Change  *Change
 	// Consumers are the destinations that asked for it; the engine keeps one
 	// copy for each. An event without consumers is not kept.
 	Consumers []string
+}
+
+// Report is what a feedback loop says of a complaint (RFC 5965 section 3). Empty
+// fields were not said.
+type Report struct {
+	UserAgent, FeedbackType string
+	Arrival                 time.Time
+}
+
+// Failure is why a template could not be filled.
+type Failure struct{ Template, Text string }
+
+// Change is a recipient's new wish (spec section 8.4, Subscription).
+type Change struct {
+	// List is the contact list, or what stands for one.
+	List string
+	// Source is how it was made: "UnsubscribeHeader", "UnsubscribeLink", "API".
+	Source   string
+	Old, New Preferences
+}
+
+// Preferences are a recipient's wishes about a list.
+type Preferences struct {
+	UnsubscribeAll bool
+	Topics         []Topic
+}
+
+// Topic is one part of a list, and whether the recipient wants it.
+type Topic struct {
+	Name string
+	In   bool
 }
 
 // Record is an event as a consumer reads it from the outbox.

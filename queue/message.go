@@ -39,6 +39,12 @@ type Message struct {
 	Mail []byte
 	// MessageID is the Message-ID field as it leaves, for the log and the trace.
 	MessageID string
+	// Return is the reverse-path that remote hosts see: one under which bounces
+	// come back to us (mail/verp). Zero: From.
+	Return mail.Address
+	// Keep: the record outlives the last recipient for a time that the engine was
+	// given, so that what comes back late finds it (Spool.Kept).
+	Keep bool
 	// Notice: a DSN of ours. It is never answered with another.
 	Notice bool
 }

@@ -17,6 +17,11 @@ type eventRecord struct {
 	Time       int64             `cbor:"2,keyasint"`
 	Recipients []recipientRecord `cbor:"3,keyasint,omitempty"`
 	Mail       []byte            `cbor:"4,keyasint,omitempty"`
+
+	ReportingMTA string         `cbor:"5,keyasint,omitempty"`
+	Report       *event.Report  `cbor:"6,keyasint,omitempty"`
+	Failure      *event.Failure `cbor:"7,keyasint,omitempty"`
+	Change       *event.Change  `cbor:"8,keyasint,omitempty"`
 }
 
 type recipientRecord struct {
@@ -59,7 +64,8 @@ func encodeEvents(events []event.Event) ([]encodedEvent, error) {
 				return nil, fmt.Errorf("event consumer %q: bad name", c)
 			}
 		}
-		r := eventRecord{Account: e.Account, Time: millis(e.Time), Mail: e.Mail}
+		r := eventRecord{Account: e.Account, Time: millis(e.Time), Mail: e.Mail,
+			ReportingMTA: e.ReportingMTA, Report: e.Report, Failure: e.Failure, Change: e.Change}
 		for _, rcpt := range e.Recipients {
 			r.Recipients = append(r.Recipients, recipientRecord{
 				N: rcpt.N, To: rcpt.To.String(), Reply: fromReply(rcpt.Reply), Remote: rcpt.Remote,
@@ -104,6 +110,7 @@ func decodeEvent(consumer string, k, v []byte) (event.Event, error) {
 	e := event.Event{
 		Type: kind, Message: id, Account: r.Account, Time: fromMillis(r.Time),
 		Mail: r.Mail, Consumers: []string{consumer},
+		ReportingMTA: r.ReportingMTA, Report: r.Report, Failure: r.Failure, Change: r.Change,
 	}
 	for _, rr := range r.Recipients {
 		rcpt := event.Recipient{

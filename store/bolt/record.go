@@ -39,6 +39,8 @@ type messageRecord struct {
 	ConfigSet   string   `cbor:"17,keyasint,omitempty"`
 	Tags        []string `cbor:"18,keyasint,omitempty"` // name, value, ...
 	Mail        []byte   `cbor:"19,keyasint,omitempty"`
+	Return      string   `cbor:"20,keyasint,omitempty"`
+	Keep        bool     `cbor:"21,keyasint,omitempty"`
 }
 
 // encodeMessage gives version, length of the CBOR, the CBOR, and small content.
@@ -48,7 +50,10 @@ func encodeMessage(m *queue.Message, file string, size int64, small []byte) ([]b
 		Accepted: millis(m.Accepted), Size: m.Size, HeaderSize: m.HeaderSize,
 		Prefix: m.Edit.Prefix, EightBit: m.EightBit, Keys: m.Keys, RequireTLS: m.RequireTLS,
 		MessageID: m.MessageID, Notice: m.Notice, ContentSize: size, ContentFile: file,
-		Pool: m.Pool, ConfigSet: m.ConfigSet, Mail: m.Mail,
+		Pool: m.Pool, ConfigSet: m.ConfigSet, Mail: m.Mail, Keep: m.Keep,
+	}
+	if !m.Return.IsZero() {
+		r.Return = m.Return.String()
 	}
 	for _, t := range m.Tags {
 		r.Tags = append(r.Tags, t.Name, t.Value)
@@ -100,7 +105,13 @@ func decodeMessage(id mail.ID, v []byte) (*queue.Message, error) {
 		Accepted: fromMillis(r.Accepted), Size: r.Size, HeaderSize: r.HeaderSize,
 		Edit: message.Edit{Prefix: r.Prefix}, EightBit: r.EightBit, Keys: r.Keys,
 		RequireTLS: r.RequireTLS, MessageID: r.MessageID, Notice: r.Notice,
-		Pool: r.Pool, ConfigSet: r.ConfigSet, Mail: r.Mail,
+		Pool: r.Pool, ConfigSet: r.ConfigSet, Mail: r.Mail, Keep: r.Keep,
+	}
+	if r.Return != "" {
+		var err error
+		if m.Return, err = mail.ParseAddress(r.Return); err != nil {
+			return nil, fmt.Errorf("message %s: %w", id, queue.ErrDamaged)
+		}
 	}
 	err = m.From.UnmarshalText([]byte(r.From))
 	for i := 0; i < len(r.To) && err == nil; i++ {
