@@ -34,6 +34,9 @@ type Message struct {
 	// Tags its message tags (spec section 3.1); both are for events.
 	ConfigSet string
 	Tags      []Tag
+	// Identity is the name of the identity that covered its From field when it was
+	// accepted; for events and for reputation.
+	Identity string
 	// Mail is the mail object for its events (event.Event); empty when no
 	// destination was interested at acceptance.
 	Mail []byte

@@ -14,14 +14,16 @@ type Sets interface {
 	Find(accountID, name string) (configset.Set, bool)
 }
 
-// defaults is what the identity of a From field has for mail that does not say.
+// defaults is what the identity of a From field has for mail that does not say,
+// and the name of that identity.
 type defaults struct {
 	set  string
 	tags map[string]string
+	name string
 }
 
 func (d *Desk) defaults(account string, s *message.Section) (out defaults) {
-	if d.o.IdentityDefaults == nil {
+	if d.o.IdentityDefaults == nil && d.o.IdentityName == nil {
 		return defaults{}
 	}
 	field, _ := s.Get("From")
@@ -29,7 +31,12 @@ func (d *Desk) defaults(account string, s *message.Section) (out defaults) {
 	if err != nil || len(from) == 0 {
 		return defaults{} // a rule refuses it
 	}
-	out.set, out.tags = d.o.IdentityDefaults(account, from[0])
+	if d.o.IdentityDefaults != nil {
+		out.set, out.tags = d.o.IdentityDefaults(account, from[0])
+	}
+	if d.o.IdentityName != nil {
+		out.name = d.o.IdentityName(account, from[0])
+	}
 	return out
 }
 

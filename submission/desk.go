@@ -64,7 +64,7 @@ type Options struct {
 	// Published reports whether any event of a message will be told to a
 	// destination, which needs its mail object; nil is never.
 	Published func(m *queue.Message) bool
-	// IdentityName gives the identity that covers an address, for events; nil: none.
+	// IdentityName gives the name of the identity that covers an address; nil: none.
 	IdentityName func(account string, from mail.Address) string
 	// Now is the time of acceptance; nil is time.Now.
 	Now func() time.Time
@@ -192,6 +192,7 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 		ID: id, Account: r.Principal.Account, From: r.From, To: distinct(r.To), Accepted: now,
 		Size: draft.Size(), HeaderSize: int64(len(header)), Edit: edit, EightBit: facts.EightBit,
 		MessageID: messageID, Keys: d.keys(r.Principal.Account, section, now), Tags: labels,
+		Identity: defaults.name,
 	}
 	maxAge := d.under(&m, c.Set)
 	if d.o.Published != nil && d.o.Published(&m) {

@@ -32,10 +32,8 @@ func (d *Desk) mailObject(r *Request, m *queue.Message, s *message.Section, octe
 	if m.From.Null() {
 		o.Source = from.String()
 	}
-	if d.o.IdentityName != nil {
-		if name := d.o.IdentityName(m.Account, from); name != "" {
-			o.SourceARN = "arn:aws:ses:" + d.o.Region + ":" + m.Account + ":identity/" + name
-		}
+	if m.Identity != "" {
+		o.SourceARN = "arn:aws:ses:" + d.o.Region + ":" + m.Account + ":identity/" + m.Identity
 	}
 	d.addHeaders(&o, r, m, s)
 	// The client's own Message-ID stands among the headers only (spec section 8.1).

@@ -41,6 +41,7 @@ type messageRecord struct {
 	Mail        []byte   `cbor:"19,keyasint,omitempty"`
 	Return      string   `cbor:"20,keyasint,omitempty"`
 	Keep        bool     `cbor:"21,keyasint,omitempty"`
+	Identity    string   `cbor:"22,keyasint,omitempty"`
 }
 
 // encodeMessage gives version, length of the CBOR, the CBOR, and small content.
@@ -50,7 +51,7 @@ func encodeMessage(m *queue.Message, file string, size int64, small []byte) ([]b
 		Accepted: millis(m.Accepted), Size: m.Size, HeaderSize: m.HeaderSize,
 		Prefix: m.Edit.Prefix, EightBit: m.EightBit, Keys: m.Keys, RequireTLS: m.RequireTLS,
 		MessageID: m.MessageID, Notice: m.Notice, ContentSize: size, ContentFile: file,
-		Pool: m.Pool, ConfigSet: m.ConfigSet, Mail: m.Mail, Keep: m.Keep,
+		Pool: m.Pool, ConfigSet: m.ConfigSet, Identity: m.Identity, Mail: m.Mail, Keep: m.Keep,
 	}
 	if !m.Return.IsZero() {
 		r.Return = m.Return.String()
@@ -105,7 +106,7 @@ func decodeMessage(id mail.ID, v []byte) (*queue.Message, error) {
 		Accepted: fromMillis(r.Accepted), Size: r.Size, HeaderSize: r.HeaderSize,
 		Edit: message.Edit{Prefix: r.Prefix}, EightBit: r.EightBit, Keys: r.Keys,
 		RequireTLS: r.RequireTLS, MessageID: r.MessageID, Notice: r.Notice,
-		Pool: r.Pool, ConfigSet: r.ConfigSet, Mail: r.Mail, Keep: r.Keep,
+		Pool: r.Pool, ConfigSet: r.ConfigSet, Identity: r.Identity, Mail: r.Mail, Keep: r.Keep,
 	}
 	if r.Return != "" {
 		var err error

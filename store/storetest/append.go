@@ -27,6 +27,7 @@ func testAppend(b *bench) {
 	s := b.submission(acct1, "Subject: x\r\n\r\nbody\r\n", "u1@example.org", `"x y"@EXAMPLE.net`, "u@[192.0.2.1]", "u@[IPv6:2001:db8::1]")
 	m := &s.Message
 	m.From, m.HeaderSize, m.EightBit, m.RequireTLS, m.Notice = from, 14, true, true, true
+	m.Identity = "example.org"
 	m.Pool, m.ConfigSet, m.Tags = "bulk", "main", []queue.Tag{{Name: "campaign", Value: "spring"}, {Name: "n", Value: "2"}}
 	m.Edit = message.Edit{Prefix: []byte("Received: y\r\n"), Drop: []message.Span{{Off: 0, Len: 3}, {Off: 3, Len: 9}}}
 	m.Keys, m.MessageID = []string{"k1", "k2"}, "<m@example.org>"
