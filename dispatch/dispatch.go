@@ -42,7 +42,7 @@ type Contents interface {
 	Open(ctx context.Context, id mail.ID) (queue.Content, error)
 }
 
-// Options is what a Dispatcher needs. All but the last seven are required.
+// Options is what a Dispatcher needs. All but the last eight are required.
 type Options struct {
 	// Queue must tell this dispatcher what happens: its options Ready and
 	// Unrouted are the methods of the same names.
@@ -64,6 +64,10 @@ type Options struct {
 	// Interest names the consumers that want an event of this type about a
 	// message; nil is none ever.
 	Interest func(t event.Type, m *queue.Message) []string
+	// Observe is told what became of recipients once that is on stable storage: a
+	// Delivery, DeliveryDelay, Bounce, Complaint or Reject. It must not wait, nor
+	// keep what it is given. A crash leaves calls out. Nil is nobody.
+	Observe func(m *queue.Message, t event.Type, rs []event.Recipient)
 	// Trace records attempts and what they came to; nil is nobody.
 	Trace   *trace.Recorder
 	Log     *slog.Logger

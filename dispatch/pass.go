@@ -136,16 +136,27 @@ func (d *Dispatcher) reject(ctx context.Context, lease *queue.Lease, f *finding)
 		verdicts[i] = verdict{entry: e, outcome: o, read: read(&o), settled: settled[i]}
 	}
 	var events []event.Event
-	if d.o.Interest != nil && f.told.CompareAndSwap(false, true) {
-		if consumers := d.o.Interest(event.Reject, m); len(consumers) > 0 {
-			ev := event.Event{Type: event.Reject, Message: m.ID, Account: m.Account, Time: now, Mail: m.Mail, Consumers: consumers}
-			for i, to := range m.To {
-				ev.Recipients = append(ev.Recipients, event.Recipient{N: i, To: to, Reply: badContent()})
-			}
-			events = append(events, ev)
+	var rs []event.Recipient
+	if f.told.CompareAndSwap(false, true) {
+		for i, to := range m.To {
+			rs = append(rs, event.Recipient{N: i, To: to, Reply: badContent()})
+		}
+		if consumers := d.interest(event.Reject, m); len(consumers) > 0 {
+			events = append(events, event.Event{Type: event.Reject, Message: m.ID, Account: m.Account, Time: now,
+				Recipients: rs, Mail: m.Mail, Consumers: consumers})
 		}
 	}
 	d.tell(ctx, m, verdicts, now)
 	d.trace(m, verdicts, now, nil)
-	d.commit(ctx, lease, settled, events)
+	if d.commit(ctx, lease, settled, events) && len(rs) > 0 && d.o.Observe != nil {
+		d.o.Observe(m, event.Reject, rs)
+	}
+}
+
+// interest names the consumers of an event, if there are any at all.
+func (d *Dispatcher) interest(t event.Type, m *queue.Message) []string {
+	if d.o.Interest == nil {
+		return nil
+	}
+	return d.o.Interest(t, m)
 }

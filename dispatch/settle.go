@@ -120,24 +120,26 @@ func (d *Dispatcher) record(ctx context.Context, lease *queue.Lease, verdicts []
 		settled[i] = v.settled
 	}
 	d.tell(ctx, lease.Message, verdicts, now)
-	d.commit(ctx, lease, settled, d.events(lease.Message, verdicts, now))
+	if d.commit(ctx, lease, settled, d.events(lease.Message, verdicts, now)) {
+		d.observe(lease.Message, verdicts)
+	}
 }
 
 // commit ends a lease with what became of its entries. It tries for as long as it
 // takes: while the outcome is known here, the message is not sent again for want
-// of a place to write it.
-func (d *Dispatcher) commit(ctx context.Context, lease *queue.Lease, settled []queue.Settled, events []event.Event) {
+// of a place to write it. It reports whether that is on stable storage.
+func (d *Dispatcher) commit(ctx context.Context, lease *queue.Lease, settled []queue.Settled, events []event.Event) bool {
 	last := false
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		err := d.o.Queue.Settle(context.WithoutCancel(ctx), lease, settled, events)
 		if err == nil {
-			return
+			return true
 		}
 		d.metrics.retried.Inc()
 		d.log.Error("outcome not recorded", "id", lease.Message.ID, "domain", lease.Line.Domain, "err", err)
 		if errors.Is(err, queue.ErrBroken) {
 			d.giveUp()
-			return // the lease stays: nothing is tried again in this run
+			return false // the lease stays: nothing is tried again in this run
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -145,7 +147,7 @@ func (d *Dispatcher) commit(ctx context.Context, lease *queue.Lease, settled []q
 		case <-ctx.Done():
 			timer.Stop()
 			if last {
-				return
+				return false
 			}
 			last = true
 		}
@@ -158,13 +160,8 @@ func (d *Dispatcher) events(m *queue.Message, verdicts []verdict, now time.Time)
 		return nil
 	}
 	var events []event.Event
-	for _, t := range [...]event.Type{event.Delivery, event.DeliveryDelay, event.Bounce, event.Complaint} {
-		var rs []event.Recipient
-		for _, v := range verdicts {
-			if v.event() == t {
-				rs = append(rs, v.recipient(m))
-			}
-		}
+	for _, t := range attemptTypes {
+		rs := told(m, t, verdicts)
 		if len(rs) == 0 {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 	"github.com/sesame-mta/sesame/submission"
@@ -163,5 +164,26 @@ func TestTheServiceDomainSignsBesideTheSender(t *testing.T) {
 				t.Errorf("keys %s, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+func TestWhatWasAcceptedIsObserved(t *testing.T) {
+	var saw []string
+	s := &spool{}
+	d := desk(t, s, withSets, func(o *submission.Options) {
+		o.IdentityName = func(_ string, a mail.Address) string { return a.Domain() }
+		o.Observe = func(m *queue.Message, e event.Type, rs []event.Recipient) {
+			saw = append(saw, fmt.Sprint(m.Account, m.Identity, m.ConfigSet, e, len(rs), rs[0].To))
+		}
+	})
+	if _, err := d.Submit(t.Context(), request(t, "From: a@example.org\r\nX-SES-CONFIGURATION-SET: h\r\n\r\n", submission.Facts{})); err != nil {
+		t.Fatal(err)
+	}
+	s.appendErr = queue.ErrFull
+	if _, err := d.Submit(t.Context(), request(t, "From: a@example.org\r\n\r\n", submission.Facts{})); err == nil {
+		t.Fatal("a full disk took it")
+	}
+	if got := strings.Join(saw, "\n"); got != "000000000001example.orghSend 1 b@example.net" {
+		t.Errorf("observed %q", got)
 	}
 }

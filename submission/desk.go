@@ -61,6 +61,9 @@ type Options struct {
 	ServiceKeys func() []string
 	// Interest names the consumers that want an event about a message; nil is none.
 	Interest func(t event.Type, m *queue.Message) []string
+	// Observe is told of each message that is on stable storage, and what was sent
+	// to whom: a Send. It must not wait, nor keep what it is given. Nil is nobody.
+	Observe func(m *queue.Message, t event.Type, rs []event.Recipient)
 	// Published reports whether any event of a message will be told to a
 	// destination, which needs its mail object; nil is never.
 	Published func(m *queue.Message) bool
@@ -209,6 +212,9 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	d.metrics.octets.Add(float64(m.Size))
 	log.Info("message accepted", "id", first, "to", len(m.To))
 	d.takenIn(rec, &m, header, c.Wait)
+	if d.o.Observe != nil && first == m.ID { // not one that was here before
+		d.o.Observe(&m, event.Send, recipients(m.To))
+	}
 	return first, nil
 }
 
