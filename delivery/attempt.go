@@ -253,8 +253,16 @@ func (a *attempt) settle(reply mail.Reply) {
 func (c *conn) outcome(ans smtpc.Answer) mail.Outcome {
 	return mail.Outcome{
 		Reply: trim(ans.Reply), Remote: ans.Remote,
-		Host: c.host, Addr: c.addr, Source: c.source.Name, TLS: c.tls,
+		Host: c.host, Addr: c.addr, Source: c.source.Name, Local: text(c.local), TLS: c.tls,
 	}
+}
+
+// text gives an address, if there is one.
+func text(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
 }
 
 func resultOf(r mail.Reply) mail.Result {

@@ -219,7 +219,7 @@ func (a *attempt) open(ctx context.Context, t target, lv level) (c *conn, answer
 	if err != nil {
 		a.note("given up: %v", err)
 		client.Close()
-		o := mail.Outcome{Host: c.host, Addr: c.addr, Source: t.source.Name, TLS: c.tls}
+		o := mail.Outcome{Host: c.host, Addr: c.addr, Source: t.source.Name, Local: text(c.local), TLS: c.tls}
 		var failed *smtpc.Error
 		var ours *mail.Reply
 		switch {

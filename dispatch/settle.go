@@ -201,7 +201,7 @@ func (v *verdict) recipient(m *queue.Message) event.Recipient {
 	r := event.Recipient{
 		N: v.entry.N, To: v.entry.To,
 		Reply: v.outcome.Reply, Remote: v.outcome.Remote, Host: v.outcome.Host, Addr: v.outcome.Addr,
-		TLS: v.outcome.TLS,
+		TLS: v.outcome.TLS, Local: v.outcome.Local,
 	}
 	if v.settled.Result == mail.Deferred {
 		r.Expires = v.entry.Expires

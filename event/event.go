@@ -41,6 +41,7 @@ type Recipient struct {
 	Host   string // MX host name
 	Addr   string
 	TLS    string // the version spoken with Host; empty in clear text
+	Local  string // our own address in that connection
 	// Last is, for an expired recipient, the reply that kept it waiting.
 	Last mail.Reply
 	// Class is what a failure was about, in our finer words

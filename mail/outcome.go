@@ -35,8 +35,9 @@ type Outcome struct {
 	// Host is the name of the MX host asked last, Addr its network address
 	// with the port; both empty when none was reached.
 	Host, Addr string
-	// Source names the egress source; empty is the kernel's choice.
-	Source string
+	// Source names the egress source; empty is the kernel's choice. Local is the
+	// address that the connection came from, without port; empty when there was none.
+	Source, Local string
 	// TLS is the negotiated version ("TLSv1.3"), empty in clear text.
 	TLS string
 	// Uncertain: the connection died after the final dot, before the reply.

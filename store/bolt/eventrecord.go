@@ -39,6 +39,7 @@ type recipientRecord struct {
 	DelayType     string `cbor:"11,keyasint,omitempty"`
 	TLS           string `cbor:"12,keyasint,omitempty"`
 	Expires       int64  `cbor:"13,keyasint,omitempty"`
+	Local         string `cbor:"14,keyasint,omitempty"`
 }
 
 const eventHeadSize = 2 + mail.IDSize
@@ -71,7 +72,7 @@ func encodeEvents(events []event.Event) ([]encodedEvent, error) {
 				N: rcpt.N, To: rcpt.To.String(), Reply: fromReply(rcpt.Reply), Remote: rcpt.Remote,
 				Host: rcpt.Host, Addr: rcpt.Addr, Last: fromReply(rcpt.Last),
 				Class: rcpt.Class, BounceType: rcpt.BounceType, BounceSubType: rcpt.BounceSubType, DelayType: rcpt.DelayType,
-				TLS: rcpt.TLS,
+				TLS: rcpt.TLS, Local: rcpt.Local,
 			})
 			if !rcpt.Expires.IsZero() {
 				r.Recipients[len(r.Recipients)-1].Expires = millis(rcpt.Expires)
@@ -117,7 +118,7 @@ func decodeEvent(consumer string, k, v []byte) (event.Event, error) {
 			N: rr.N, Reply: rr.Reply.reply(), Remote: rr.Remote, Host: rr.Host, Addr: rr.Addr,
 			Last:  rr.Last.reply(),
 			Class: rr.Class, BounceType: rr.BounceType, BounceSubType: rr.BounceSubType, DelayType: rr.DelayType,
-			TLS: rr.TLS,
+			TLS: rr.TLS, Local: rr.Local,
 		}
 		if rr.Expires != 0 {
 			rcpt.Expires = fromMillis(rr.Expires)

@@ -251,7 +251,7 @@ func testOutbox(b *bench) {
 			Type: t, Message: id, Account: acct1, Time: base(), Consumers: consumers,
 			Mail: []byte(`{"messageId":"m"}`),
 			Recipients: []event.Recipient{{
-				TLS: "TLSv1.3", Expires: base().Add(time.Hour),
+				TLS: "TLSv1.3", Local: "192.0.2.1", Expires: base().Add(time.Hour),
 				N: 1, To: to("u@example.org"), Remote: true, Host: "mx", Addr: "192.0.2.1:25",
 				Reply: mail.Reply{Code: 250, Text: "ok"}, Last: mail.Reply{Code: 450},
 				Class: "full", BounceType: "Transient", BounceSubType: "MailboxFull", DelayType: "General",
