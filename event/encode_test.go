@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,9 +45,10 @@ func mailObject(t testing.TB) []byte {
 	m := event.Mail{Timestamp: event.Instant{Time: accepted}, Source: "news@example.org",
 		SourceARN: "arn:aws:ses:local-1:111122223333:identity/example.org", SendingAccountID: "111122223333",
 		MessageID: messageID(t).String(), Destination: []string{"ann@example.net", "bob@example.net"},
-		Tags: map[string][]string{"ses:operation": {"SendSmtpEmail"}, "campaign": {"spring"}}}
+		Tags: map[string][]string{"ses:operation": {"SendSmtpEmail"}, "campaign": {"spring"},
+			"ses:source-ip": {"203.0.113.5"}, "ses:caller-identity": {"AKIAEXAMPLE"}}}
 	for _, f := range [][2]string{{"From", `"News, daily" <news@example.org>`}, {"To", "ann@example.net, Bob <bob@example.net>"},
-		{"Subject", "Hi <all> & sundry"}, {"X-SES-CONFIGURATION-SET", "main"}} {
+		{"Subject", "Hi <all> & sundry"}, {"X-SES-CONFIGURATION-SET", "main"}, {"Message-Id", "<1@client.example.org>"}} {
 		m.Add(f[0], f[1])
 	}
 	m.CommonHeaders.MessageID = m.MessageID
@@ -57,14 +59,15 @@ func mailObject(t testing.TB) []byte {
 	return b
 }
 
-func TestEveryTypeHasTheFormOfSES(t *testing.T) {
-	at := accepted.Add(1212 * time.Millisecond)
+// examples are events of every type.
+func examples(t *testing.T) map[string]event.Event {
+	t.Helper()
 	delayed := *mail.Refuse(421, 4, 1, "Unable to connect to remote host")
-	for name, e := range map[string]event.Event{
+	return map[string]event.Event{
 		"send": {Type: event.Send, Recipients: []event.Recipient{{To: to(t, "ann@example.net")}}},
 		"delivery": {Type: event.Delivery, Recipients: []event.Recipient{{To: to(t, "ann@example.net"), Remote: true,
 			Reply: mail.Reply{Code: 250, Status: mail.Status{Class: 2}, Text: "Ok: queued as 4F1"}, Host: "mx.example.net",
-			Addr: "198.51.100.25:25", TLS: "TLSv1.3"}}},
+			Addr: "198.51.100.25:25", TLS: "TLSv1.3", Local: "192.0.2.1"}}},
 		"delivery-delay": {Type: event.DeliveryDelay, Recipients: []event.Recipient{{To: to(t, "ann@example.net"),
 			Reply: delayed, Expires: accepted.Add(14 * time.Hour)}}},
 		"bounce": {Type: event.Bounce, Recipients: []event.Recipient{{To: to(t, "nobody@example.net"), Remote: true,
@@ -72,14 +75,30 @@ func TestEveryTypeHasTheFormOfSES(t *testing.T) {
 		"bounce-expired": {Type: event.Bounce, Recipients: []event.Recipient{{To: to(t, "ann@example.net"), Last: delayed,
 			Reply: mail.Reply{Code: 550, Status: mail.Status{Class: 4, Subject: 4, Detail: 7},
 				Text: "Message expired: unable to deliver in 840 minutes.<421 4.4.1 Unable to connect to remote host>"}}}},
-		"reject":    {Type: event.Reject, Recipients: []event.Recipient{{To: to(t, "ann@example.net")}}},
-		"complaint": {Type: event.Complaint, Recipients: []event.Recipient{{To: to(t, "ann@example.net")}}},
-	} {
+		"reject": {Type: event.Reject, Recipients: []event.Recipient{{To: to(t, "ann@example.net")}}},
+		"complaint": {Type: event.Complaint, Recipients: []event.Recipient{{To: to(t, "ann@example.net")}},
+			Report: &event.Report{UserAgent: "ExampleFBL/1.0", FeedbackType: "abuse", Arrival: accepted}},
+		"complaint-suppressed": {Type: event.Complaint, Recipients: []event.Recipient{{To: to(t, "ann@example.net"),
+			BounceSubType: "OnAccountSuppressionList"}}},
+		"bounce-late": {Type: event.Bounce, ReportingMTA: "mx.example.net", Recipients: []event.Recipient{{To: to(t, "ann@example.net"),
+			Remote: true, Reply: *mail.Refuse(552, 2, 2, "mailbox full"), BounceType: "Transient", BounceSubType: "MailboxFull"}}},
+		"rendering-failure": {Type: event.RenderingFailure, Recipients: []event.Recipient{{To: to(t, "ann@example.net")}},
+			Failure: &event.Failure{Template: "Welcome", Text: "Attribute 'firstName' is not present in the rendering data."}},
+		"subscription": {Type: event.Subscription, Recipients: []event.Recipient{{To: to(t, "ann@example.net")}},
+			Change: &event.Change{List: "news", Source: "UnsubscribeHeader",
+				Old: event.Preferences{Topics: []event.Topic{{Name: "spring", In: true}}},
+				New: event.Preferences{UnsubscribeAll: true, Topics: []event.Topic{{Name: "spring"}}}}},
+	}
+}
+
+// checkForms compares events as an encoder writes them with golden files.
+func checkForms(t *testing.T, enc event.Encoder, prefix string, examples map[string]event.Event) {
+	t.Helper()
+	enc.Hostname = "mx1.example.org"
+	enc.FeedbackID = func(*event.Event) string { return "0100019c1f2e3d4c-aaaabbbb-4000-8000-eeeeffff0000-000000" }
+	for name, e := range examples {
 		t.Run(name, func(t *testing.T) {
-			e.Message, e.Account, e.Time, e.Mail = messageID(t), "111122223333", at, mailObject(t)
-			enc := event.Encoder{Hostname: "mx1.example.org", FeedbackID: func(*event.Event) string {
-				return "0100019c1f2e3d4c-aaaabbbb-4000-8000-eeeeffff0000-000000"
-			}}
+			e.Message, e.Account, e.Time, e.Mail = messageID(t), "111122223333", accepted.Add(1212*time.Millisecond), mailObject(t)
 			line, err := enc.Encode(&e, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -89,7 +108,7 @@ func TestEveryTypeHasTheFormOfSES(t *testing.T) {
 				t.Fatal(err)
 			}
 			got.WriteByte('\n')
-			file := filepath.Join("testdata", name+".json")
+			file := filepath.Join("testdata", prefix+name+".json")
 			if *update {
 				if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
 					t.Fatal(err)
@@ -103,6 +122,25 @@ func TestEveryTypeHasTheFormOfSES(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got.Bytes(), want)
 			}
 		})
+	}
+}
+
+func TestEveryTypeHasTheFormOfSES(t *testing.T) {
+	checkForms(t, event.Encoder{}, "", examples(t))
+}
+
+func TestNotificationsOfIdentitiesHaveTheFormOfSES(t *testing.T) {
+	told, others := examples(t), examples(t)
+	maps.DeleteFunc(told, func(_ string, e event.Event) bool { return !event.Notified(e.Type) })
+	maps.DeleteFunc(others, func(_ string, e event.Event) bool { return event.Notified(e.Type) })
+	checkForms(t, event.Encoder{Notification: true}, "notification-", told)
+	withHeaders := func(t event.Type) bool { return t == event.Bounce }
+	checkForms(t, event.Encoder{Notification: true, Headers: withHeaders}, "notification-headers-",
+		map[string]event.Event{"bounce": told["bounce"], "delivery": told["delivery"]})
+	for name, e := range others {
+		if line, err := (&event.Encoder{Notification: true}).Encode(&e, 0); err == nil {
+			t.Errorf("%s gave %s", name, line)
+		}
 	}
 }
 

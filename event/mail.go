@@ -23,6 +23,9 @@ type Mail struct {
 	Headers          []Header            `json:"headers"`
 	CommonHeaders    CommonHeaders       `json:"commonHeaders"`
 	Tags             map[string][]string `json:"tags"`
+	// ClientMessageID is the Message-ID field of the client, if there was one. It is
+	// kept for notifications of identities, and told nobody under this name.
+	ClientMessageID string `json:"clientMessageId,omitempty"`
 
 	size int // octets of the fields that were added
 }
@@ -57,6 +60,7 @@ const (
 	TagCallerIdentity = "ses:caller-identity"
 	TagSourceTLS      = "ses:source-tls-version"
 	TagOutgoingTLS    = "ses:outgoing-tls-version"
+	TagOutgoingIP     = "ses:outgoing-ip"
 )
 
 // Add appends a header field, and what programs look for in it. What lies beyond
@@ -67,7 +71,45 @@ func (m *Mail) Add(name, value string) {
 	} else {
 		m.Headers = append(m.Headers, Header{name, value})
 	}
+	if m.ClientMessageID == "" && len(value) <= maxHeaders && strings.EqualFold(name, "Message-ID") {
+		m.ClientMessageID = value
+	}
 	m.CommonHeaders.add(name, value)
+}
+
+// notifiedMail is the mail object in what an identity is told. It has no tags, and
+// what SES gives as tags elsewhere in two fields (spec section 8.1).
+type notifiedMail struct {
+	Timestamp        Instant        `json:"timestamp"`
+	Source           string         `json:"source"`
+	SourceARN        string         `json:"sourceArn,omitempty"`
+	SourceIP         string         `json:"sourceIp,omitempty"`
+	CallerIdentity   string         `json:"callerIdentity,omitempty"`
+	SendingAccountID string         `json:"sendingAccountId"`
+	MessageID        string         `json:"messageId"`
+	Destination      []string       `json:"destination"`
+	HeadersTruncated *bool          `json:"headersTruncated,omitempty"`
+	Headers          []Header       `json:"headers,omitzero"`
+	CommonHeaders    *CommonHeaders `json:"commonHeaders,omitempty"`
+}
+
+func (m *Mail) notified(headers bool) *notifiedMail {
+	n := &notifiedMail{Timestamp: m.Timestamp, Source: m.Source, SourceARN: m.SourceARN, SourceIP: m.tag(TagSourceIP),
+		CallerIdentity: m.tag(TagCallerIdentity), SendingAccountID: m.SendingAccountID, MessageID: m.MessageID, Destination: m.Destination}
+	if headers {
+		common := m.CommonHeaders
+		common.MessageID = m.ClientMessageID
+		n.HeadersTruncated, n.Headers, n.CommonHeaders = &m.HeadersTruncated, m.Headers, &common
+	}
+	return n
+}
+
+// tag gives the value of a tag that has one.
+func (m *Mail) tag(name string) string {
+	if values := m.Tags[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 // add keeps the first field of a name, within reason: a list of thousands would
