@@ -65,9 +65,10 @@ type Options struct {
 	// message; nil is none ever.
 	Interest func(t event.Type, m *queue.Message) []string
 	// Observe is told what became of recipients once that is on stable storage: a
-	// Delivery, DeliveryDelay, Bounce, Complaint or Reject. It must not wait, nor
-	// keep what it is given. A crash leaves calls out. Nil is nobody.
-	Observe func(m *queue.Message, t event.Type, rs []event.Recipient)
+	// Delivery, DeliveryDelay, Bounce, Complaint or Reject. Late is feedback about
+	// recipients whose outcome was observed before. It must not wait, nor keep what
+	// it is given. A crash leaves calls out. Nil is nobody.
+	Observe func(m *queue.Message, t event.Type, rs []event.Recipient, late bool)
 	// Trace records attempts and what they came to; nil is nobody.
 	Trace   *trace.Recorder
 	Log     *slog.Logger

@@ -25,7 +25,7 @@ func (d *Dispatcher) observe(m *queue.Message, verdicts []verdict) {
 	}
 	for _, t := range attemptTypes {
 		if rs := told(m, t, verdicts); len(rs) > 0 {
-			d.o.Observe(m, t, rs)
+			d.o.Observe(m, t, rs, false)
 		}
 	}
 }

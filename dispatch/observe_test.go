@@ -26,7 +26,7 @@ type onlooker struct {
 	saw []string
 }
 
-func (w *onlooker) observe(m *queue.Message, t event.Type, rs []event.Recipient) {
+func (w *onlooker) observe(m *queue.Message, t event.Type, rs []event.Recipient, _ bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range rs {

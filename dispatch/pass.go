@@ -149,7 +149,7 @@ func (d *Dispatcher) reject(ctx context.Context, lease *queue.Lease, f *finding)
 	d.tell(ctx, m, verdicts, now)
 	d.trace(m, verdicts, now, nil)
 	if d.commit(ctx, lease, settled, events) && len(rs) > 0 && d.o.Observe != nil {
-		d.o.Observe(m, event.Reject, rs)
+		d.o.Observe(m, event.Reject, rs, false)
 	}
 }
 
