@@ -280,6 +280,18 @@ func (q *Queue) Settle(ctx context.Context, lease *Lease, settled []Settled, eve
 	return nil
 }
 
+// Kept gives a message that is in the queue, or was and is remembered
+// (Spool.Kept).
+func (q *Queue) Kept(ctx context.Context, id mail.ID) (*Message, error) {
+	return q.spool.Kept(ctx, id)
+}
+
+// Tell keeps events about a message that Kept finds, however its entries stand,
+// once for each key: ErrRepeated says that it was done before.
+func (q *Queue) Tell(ctx context.Context, id mail.ID, key string, events []event.Event) error {
+	return q.spool.Commit(ctx, Settlement{ID: id, Events: events, Key: key})
+}
+
 // Release ends a lease without an attempt; its entries are still due.
 func (q *Queue) Release(lease *Lease) { q.end(lease, nil) }
 

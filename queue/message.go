@@ -149,4 +149,7 @@ type Settlement struct {
 	ID      mail.ID
 	Entries []Settled
 	Events  []event.Event
+	// Key, when not empty, makes the Commit happen once: the same id and key again
+	// give ErrRepeated for as long as the message is known. At most 64 octets.
+	Key string
 }

@@ -14,6 +14,7 @@ var (
 	ErrFull     = errors.New("no room on disk")              // nothing was kept
 	ErrQuota    = errors.New("daily message quota exceeded") // nothing was kept
 	ErrNotFound = errors.New("not in the queue")
+	ErrRepeated = errors.New("committed before") // nothing was done again
 	// ErrDamaged: what was kept cannot be read. It stays, and others go on.
 	ErrDamaged = errors.New("damaged record")
 	// ErrBroken: a sync failed; nothing more is accepted until a restart.
@@ -35,8 +36,10 @@ type Spool interface {
 
 	// Commit settles entries and keeps their events, all or nothing; on nil it
 	// is durable. An entry that is not there, or is damaged, is passed over. With its last
-	// entry a message goes, once no consumer needs its content. Commit works
-	// on a full disk, from a reserve.
+	// entry a message goes, once no consumer needs its content; of one with Keep
+	// the record stays for a time. Commit works on a full disk, from a reserve.
+	// With a key and without entries it tells of a message that Kept finds, and
+	// gives ErrNotFound for any other.
 	Commit(ctx context.Context, s Settlement) error
 
 	// Lines gives up to limit lines that have queued entries, in (domain,
@@ -51,6 +54,12 @@ type Spool interface {
 	// when ns is empty). ErrNotFound when the message is gone, ErrDamaged when
 	// it cannot be read.
 	Load(ctx context.Context, id mail.ID, ns []int) (*Message, []Entry, error)
+
+	// Kept gives a message as long as anything may come back for it: while it is
+	// in the queue and, with Keep, for the time and within the room that the engine
+	// was given for that, the oldest going first. What is needed only to send it
+	// again is not kept. Errors are like those of Load.
+	Kept(ctx context.Context, id mail.ID) (*Message, error)
 
 	// Open gives the content as the client sent it, or an error like Load.
 	Open(ctx context.Context, id mail.ID) (Content, error)

@@ -34,6 +34,14 @@ type Spool struct {
 	held     int64
 	entries  int64
 	events   []event.Event
+	kept     map[mail.ID]queue.Message // final, with Keep; for ever
+	told     map[told]bool
+}
+
+// told is a settlement that has a key.
+type told struct {
+	id  mail.ID
+	key string
 }
 
 type stored struct {
@@ -166,6 +174,11 @@ func (s *Spool) Commit(_ context.Context, set queue.Settlement) error {
 	defer s.after("Commit")
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if set.Key != "" {
+		if err := s.once(set); err != nil {
+			return err
+		}
+	}
 	s.keep(set.Events)
 	st := s.messages[set.ID]
 	if st == nil {
@@ -190,8 +203,55 @@ func (s *Spool) Commit(_ context.Context, set queue.Settlement) error {
 	}
 	if len(st.entries) == 0 {
 		delete(s.messages, set.ID)
+		if st.message.Keep {
+			if s.kept == nil {
+				s.kept = make(map[mail.ID]queue.Message)
+			}
+			s.kept[set.ID] = st.message
+		}
 	}
 	return nil
+}
+
+// once says why a settlement with a key must not be committed.
+func (s *Spool) once(set queue.Settlement) error {
+	k := told{set.ID, set.Key}
+	if len(set.Entries) == 0 && s.find(set.ID) == nil {
+		return queue.ErrNotFound
+	}
+	if s.told[k] {
+		return queue.ErrRepeated
+	}
+	if s.told == nil {
+		s.told = make(map[told]bool)
+	}
+	s.told[k] = true
+	return nil
+}
+
+// find gives a copy of a message in the queue or kept.
+func (s *Spool) find(id mail.ID) *queue.Message {
+	if st := s.messages[id]; st != nil {
+		m := st.message
+		return &m
+	}
+	if m, ok := s.kept[id]; ok {
+		return &m
+	}
+	return nil
+}
+
+// Kept implements queue.Spool.
+func (s *Spool) Kept(_ context.Context, id mail.ID) (*queue.Message, error) {
+	if err := s.hook("Kept"); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m := s.find(id); m != nil {
+		return m, nil
+	}
+	return nil, queue.ErrNotFound
 }
 
 // Lines implements queue.Spool.

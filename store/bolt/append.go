@@ -29,6 +29,7 @@ type appendOp struct {
 	dedupe   []byte // nil: none
 	accepted int64
 	file     string // content file, empty when small
+	keep     bool
 
 	first mail.ID // the id that counts: of this message or of the first
 }
@@ -113,7 +114,7 @@ func (s *Spool) checkSubmission(sub *queue.Submission) (*draft, error) {
 func encodeAppend(sub *queue.Submission) (*appendOp, error) {
 	m := &sub.Message
 	a := &appendOp{
-		id: m.ID, charge: sub.Charge, minute: minuteOf(m.Accepted), accepted: millis(m.Accepted),
+		id: m.ID, charge: sub.Charge, minute: minuteOf(m.Accepted), accepted: millis(m.Accepted), keep: m.Keep,
 		entries: make([]encodedEntry, len(m.To)),
 	}
 	switch {
@@ -167,7 +168,7 @@ func (a *appendOp) unit() *unit {
 
 func (a *appendOp) apply(b *batch) error {
 	a.first = a.id
-	if b.messages.Get(a.id[:]) != nil {
+	if b.messages.Get(a.id[:]) != nil || a.keep && b.isKept(a.id) {
 		a.value = nil
 		return nil
 	}

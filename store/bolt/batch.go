@@ -28,6 +28,9 @@ type batch struct {
 	charges []charged
 	touched map[charged]bool // n unused
 	told    map[string]bool  // consumers with new events
+	// kept and keys are the buckets of kept messages; nil until there are any.
+	kept, keys *bbolt.Bucket
+	keeps      keepCount // the change
 }
 
 // charged is a charge that this batch made to the ledger.
@@ -48,6 +51,7 @@ func (s *Spool) begin() (*batch, error) {
 		messages: get(bucketMessages), entries: get(bucketEntries), due: get(bucketDue),
 		outbox: get(bucketOutbox), pins: get(bucketPins), dedupe: get(bucketDedupe),
 		expiry: get(bucketExpiry), usage: get(bucketUsage), meta: get(bucketMeta),
+		kept: get(bucketKeptMessages), keys: get(bucketKeptKeys),
 	}
 	// Ids grow with time, so pages are filled from the front.
 	b.messages.FillPercent, b.entries.FillPercent = 0.95, 0.9
@@ -97,6 +101,9 @@ func (b *batch) drop(id mail.ID) (file string) {
 	}
 	if r, _, err := openMessageRecord(v); err == nil {
 		file = r.ContentFile
+		if r.Keep {
+			b.keep(id, r)
+		}
 	}
 	b.remove(b.messages, id[:])
 	return file
@@ -115,6 +122,12 @@ func (b *batch) commit(now time.Time) error {
 	d.Recipients += b.depth.Recipients
 	d.Held += b.depth.Held
 	b.put(b.meta, keyState, state(d, now))
+	k := b.s.keeps // written by this goroutine only
+	if b.keeps != (keepCount{}) {
+		k.messages += b.keeps.messages
+		k.octets += b.keeps.octets
+		b.put(b.meta, keyKept, k.encode())
+	}
 	if b.err != nil {
 		b.rollback()
 		return b.err
@@ -127,8 +140,11 @@ func (b *batch) commit(now time.Time) error {
 		b.s.ledger.forget(t.account, t.minute)
 	}
 	b.s.mu.Lock()
-	b.s.depth = d
+	b.s.depth, b.s.keeps = d, k
 	b.s.mu.Unlock()
+	if k.octets > b.s.opts.KeepBytes {
+		b.s.keeper.poke()
+	}
 	return nil
 }
 

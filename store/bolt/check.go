@@ -96,6 +96,9 @@ func (c *checker) spool(tx *bbolt.Tx) error {
 	if err := c.outbox(tx); err != nil {
 		return err
 	}
+	if err := c.keptMessages(tx); err != nil {
+		return err
+	}
 	tell := func(where string, err error) { c.add(where, "%v", err) }
 	if err := (&ledger{}).load(tx.Bucket([]byte(bucketUsage)), tell); err != nil {
 		return err
@@ -258,6 +261,49 @@ func (c *checker) kept(tx *bbolt.Tx) error {
 			}
 			return nil
 		})
+	})
+}
+
+// keptMessages reads the records of final messages, counts them, and looks at the
+// keys of settlements.
+func (c *checker) keptMessages(tx *bbolt.Tx) error {
+	var n keepCount
+	if kept := tx.Bucket([]byte(bucketKeptMessages)); kept != nil {
+		messages := tx.Bucket([]byte(bucketMessages))
+		err := kept.ForEach(func(k, v []byte) error {
+			n.messages++
+			n.octets += int64(len(k) + len(v))
+			if len(k) != mail.IDSize {
+				c.add(fmt.Sprintf("kept message %x", k), "bad key")
+				return nil
+			}
+			where := "kept " + messageWhere(mail.ID(k))
+			if m, err := decodeMessage(mail.ID(k), v); err != nil {
+				c.add(where, "%v", err)
+			} else if !m.Keep {
+				c.add(where, "not to be kept")
+			}
+			if messages.Get(k) != nil {
+				c.add(where, "still in the queue")
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if have := splitKeepCount(tx.Bucket([]byte(bucketMeta)).Get(keyKept)); have != n {
+		c.add("counters", "kept %+v, counted %+v", have, n)
+	}
+	keys := tx.Bucket([]byte(bucketKeptKeys))
+	if keys == nil {
+		return nil
+	}
+	return keys.ForEach(func(k, v []byte) error {
+		if len(k) <= mail.IDSize || len(k) > mail.IDSize+maxToldKey || len(v) != 0 {
+			c.add(fmt.Sprintf("key of a settlement %x", k), "bad key")
+		}
+		return nil
 	})
 }
 

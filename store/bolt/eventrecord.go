@@ -19,9 +19,9 @@ type eventRecord struct {
 	Mail       []byte            `cbor:"4,keyasint,omitempty"`
 
 	ReportingMTA string         `cbor:"5,keyasint,omitempty"`
-	Report       *event.Report  `cbor:"6,keyasint,omitempty"`
-	Failure      *event.Failure `cbor:"7,keyasint,omitempty"`
-	Change       *event.Change  `cbor:"8,keyasint,omitempty"`
+	Report       *reportRecord  `cbor:"6,keyasint,omitempty"`
+	Failure      *failureRecord `cbor:"7,keyasint,omitempty"`
+	Change       *changeRecord  `cbor:"8,keyasint,omitempty"`
 }
 
 type recipientRecord struct {
@@ -66,7 +66,7 @@ func encodeEvents(events []event.Event) ([]encodedEvent, error) {
 			}
 		}
 		r := eventRecord{Account: e.Account, Time: millis(e.Time), Mail: e.Mail,
-			ReportingMTA: e.ReportingMTA, Report: e.Report, Failure: e.Failure, Change: e.Change}
+			ReportingMTA: e.ReportingMTA, Report: fromReport(e.Report), Failure: fromFailure(e.Failure), Change: fromChange(e.Change)}
 		for _, rcpt := range e.Recipients {
 			r.Recipients = append(r.Recipients, recipientRecord{
 				N: rcpt.N, To: rcpt.To.String(), Reply: fromReply(rcpt.Reply), Remote: rcpt.Remote,
@@ -111,7 +111,7 @@ func decodeEvent(consumer string, k, v []byte) (event.Event, error) {
 	e := event.Event{
 		Type: kind, Message: id, Account: r.Account, Time: fromMillis(r.Time),
 		Mail: r.Mail, Consumers: []string{consumer},
-		ReportingMTA: r.ReportingMTA, Report: r.Report, Failure: r.Failure, Change: r.Change,
+		ReportingMTA: r.ReportingMTA, Report: r.Report.report(), Failure: r.Failure.failure(), Change: r.Change.change(),
 	}
 	for _, rr := range r.Recipients {
 		rcpt := event.Recipient{

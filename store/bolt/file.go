@@ -34,6 +34,7 @@ var (
 	keyFormat = []byte("format") // kind of file and version
 	keyEpoch  = []byte("epoch")
 	keyState  = []byte("state")
+	keyKept   = []byte("kept") // how much is kept
 )
 
 // layout is what one kind of file holds.

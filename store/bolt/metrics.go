@@ -42,6 +42,10 @@ func newMetrics(s *Spool) *metrics {
 			func() float64 { return float64(s.room.free()) }),
 		gauge("sesame_store_damaged_records", "Damaged records that were met since the start and passed over, 1000 at most.",
 			func() float64 { return float64(s.damage.count()) }),
+		gauge("sesame_store_kept_messages", "Records of final messages that are kept for what may come back.",
+			func() float64 { return float64(s.kept().messages) }),
+		gauge("sesame_store_kept_bytes", "Octets of the records of final messages that are kept.",
+			func() float64 { return float64(s.kept().octets) }),
 		gauge("sesame_store_reusable_bytes", "Room inside the database file.",
 			func() float64 { return float64(s.room.pages()) }),
 	}

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -28,6 +29,13 @@ type Options struct {
 	// of all messages together; what is beyond goes to files as large content
 	// does. 0 is DefaultMemory.
 	Memory int64
+	// KeepFor is how long after acceptance the record of a message with Keep is
+	// known, though its last recipient is final. 0 is DefaultKeepFor, negative
+	// keeps none.
+	KeepFor time.Duration
+	// KeepBytes bounds the octets of those records; the oldest go first. 0 is
+	// DefaultKeepBytes.
+	KeepBytes int64
 	// Failpoints are for tests; nil has none. Their names are in docs/states.md.
 	Failpoints *failpoint.Set
 }
@@ -37,6 +45,10 @@ const (
 	DefaultReserve  = 32 << 20
 	DefaultMaxSmall = 64 << 10
 	DefaultMemory   = 64 << 20
+	// DefaultKeepFor is longer than hosts take to send a bounce, and than most people
+	// take to complain.
+	DefaultKeepFor   = 30 * 24 * time.Hour
+	DefaultKeepBytes = 1 << 30
 )
 
 func (o Options) withDefaults() Options {
@@ -52,6 +64,13 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Memory <= 0 {
 		o.Memory = DefaultMemory
+	}
+	if o.KeepFor == 0 {
+		o.KeepFor = DefaultKeepFor
+	}
+	o.KeepFor = max(o.KeepFor, 0)
+	if o.KeepBytes <= 0 {
+		o.KeepBytes = DefaultKeepBytes
 	}
 	return o
 }

@@ -65,7 +65,11 @@ func encodeMessage(m *queue.Message, file string, size int64, small []byte) ([]b
 	for _, d := range m.Edit.Drop {
 		r.Drop = append(r.Drop, d.Off, d.Len)
 	}
-	head, err := cbor.Marshal(&r)
+	return r.encode(small)
+}
+
+func (r *messageRecord) encode(small []byte) ([]byte, error) {
+	head, err := cbor.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("encode message: %w", err)
 	}

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -16,6 +17,7 @@ type settleOp struct {
 	id      mail.ID
 	entries []queue.Settled
 	events  []encodedEvent
+	key     string
 	unlink  string // content file of the message that went
 }
 
@@ -34,11 +36,14 @@ func (s *Spool) Commit(ctx context.Context, st queue.Settlement) error {
 		}
 		seen[e.N] = true
 	}
+	if len(st.Key) > maxToldKey {
+		return errors.New("commit: key is too long")
+	}
 	events, err := encodeEvents(st.Events)
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	op := &settleOp{id: st.ID, entries: st.Entries, events: events}
+	op := &settleOp{id: st.ID, entries: st.Entries, events: events, key: st.Key}
 	size := 256 * len(st.Entries)
 	for _, e := range events {
 		size += len(e.value) * len(e.consumers)
@@ -54,6 +59,11 @@ func (s *Spool) Commit(ctx context.Context, st queue.Settlement) error {
 
 func (o *settleOp) apply(b *batch) error {
 	o.unlink = ""
+	if o.key != "" {
+		if err := b.once(o.id, o.key, len(o.entries) == 0); err != nil {
+			return err
+		}
+	}
 	found := b.read(o.id, func(yield func(int) bool) {
 		for _, e := range o.entries {
 			if !yield(e.N) {

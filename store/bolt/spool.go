@@ -44,9 +44,11 @@ type Spool struct {
 
 	commits committer
 	ledger  ledger // the committer's
+	keeper  keeper
 
 	mu      sync.Mutex
 	depth   queue.Depth // Free unused
+	keeps   keepCount
 	changed map[string]chan struct{}
 }
 
@@ -125,7 +127,9 @@ func (s *Spool) start() error {
 	}
 	s.metrics = newMetrics(s)
 	s.commits.init()
+	s.keeper.init()
 	go s.run()
+	go s.expireKept()
 	return nil
 }
 
@@ -146,6 +150,7 @@ func (s *Spool) load() (err error) {
 		if v := meta.Get(keyState); len(v) == stateSize {
 			s.depth, s.lastSeen = splitState(v)
 		}
+		s.keeps = splitKeepCount(meta.Get(keyKept))
 		if err := s.ledger.load(tx.Bucket([]byte(bucketUsage)), s.damage.tell); err != nil {
 			return err
 		}
@@ -302,6 +307,7 @@ func (s *Spool) Room(size int64) error {
 // Close finishes what is under way and closes the files. Calls after it, and
 // drafts not yet appended, fail.
 func (s *Spool) Close() error {
+	s.keeper.close()
 	if !s.commits.close() {
 		return nil
 	}
