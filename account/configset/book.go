@@ -22,6 +22,8 @@ type Options struct {
 	Keys Sealer
 	// Can says why there can be no destination of a kind; nil allows all.
 	Can func(Kind) error
+	// CanUnsubscribe says why recipients cannot leave a mailing list; nil allows it.
+	CanUnsubscribe func() error
 	// Changed is called after the destinations changed; nil is nobody.
 	Changed func()
 }
@@ -109,7 +111,7 @@ func (b *Book) List(accountID string) []Set {
 // Create makes a set as given, but for Created, which is set. It answers
 // account.ErrExists, ErrTooMany, or what is wrong with it.
 func (b *Book) Create(ctx context.Context, s Set) (Set, error) {
-	if err := b.check(s); err != nil {
+	if err := b.check(s, true, true); err != nil {
 		return Set{}, err
 	}
 	b.change.Lock()
@@ -142,23 +144,26 @@ func (b *Book) Change(ctx context.Context, accountID, name string, f func(*Set))
 	s := old.Set
 	f(&s)
 	s.Account, s.Name, s.Created = old.Account, old.Name, old.Created
-	check := b.check
-	if s.Pool == old.Pool {
-		check = Set.check // a pool that went since must not keep other changes out
-	}
-	if err := check(s); err != nil {
+	// A pool that went since must not keep other changes out.
+	if err := b.check(s, s.Pool != old.Pool, s.Unsubscribe != old.Unsubscribe); err != nil {
 		return Set{}, err
 	}
 	old.Set = s
 	return b.put(ctx, old)
 }
 
-// check says what is wrong with a set, its pool included.
-func (b *Book) check(s Set) error {
+// check says what is wrong with a set; what the server must have for it only as
+// far as that is new.
+func (b *Book) check(s Set, pool, unsubscribe bool) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	if s.Pool == "" || slices.Contains(b.o.Pools, s.Pool) {
+	if unsubscribe && s.Unsubscribe != "" && b.o.CanUnsubscribe != nil {
+		if err := b.o.CanUnsubscribe(); err != nil {
+			return fmt.Errorf("%w: %w", ErrServer, err)
+		}
+	}
+	if !pool || s.Pool == "" || slices.Contains(b.o.Pools, s.Pool) {
 		return nil
 	}
 	pools := slices.Compact(slices.Sorted(slices.Values(b.o.Pools)))

@@ -37,14 +37,14 @@ func TestASetIsThereAfterReopenAsItWasChanged(t *testing.T) {
 	}
 	made, err := b.Change(t.Context(), shop, "News", func(s *configset.Set) {
 		s.TLS, s.MaxDelivery, s.Sending = configset.Require, time.Hour, false
-		s.Suppression, s.Pool = configset.SuppressNone, "bulk"
+		s.Suppression, s.Pool, s.Unsubscribe = configset.SuppressNone, "bulk", "news"
 		s.Name, s.Account = "Other", "000000000001" // these stay
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := configset.Set{Account: shop, Name: "News", Created: made.Created, TLS: configset.Require,
-		MaxDelivery: time.Hour, Suppression: configset.SuppressNone, Pool: "bulk"}
+		MaxDelivery: time.Hour, Suppression: configset.SuppressNone, Pool: "bulk", Unsubscribe: "news"}
 	if made != want || made.Created.IsZero() {
 		t.Errorf("got %+v, want %+v", made, want)
 	}
@@ -80,6 +80,7 @@ func TestSetsThatCannotBeAreRefused(t *testing.T) {
 		"14 hours more":       {func(s *configset.Set) { s.MaxDelivery = 50_401 * time.Second }, configset.ErrDelivery},
 		"parts of a second":   {func(s *configset.Set) { s.MaxDelivery = time.Hour + 1 }, configset.ErrDelivery},
 		"unknown suppression": {func(s *configset.Set) { s.Suppression = "some" }, configset.ErrSuppression},
+		"a list with blank":   {func(s *configset.Set) { s.Unsubscribe = "my list" }, configset.ErrUnsubscribe},
 		"unknown pool":        {func(s *configset.Set) { s.Pool = "Bulk" }, configset.ErrPool},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,6 +125,34 @@ func TestASetWhosePoolWentCanStillBeChangedAndIsNamed(t *testing.T) {
 	}
 	if stray := b.Stray(); len(stray) != 0 {
 		t.Errorf("stray %v", stray)
+	}
+}
+
+func TestAMailingListNeedsAServerThatCanBeAsked(t *testing.T) {
+	dir := &accounttest.Directory{}
+	s := plain("news")
+	s.Unsubscribe = "news"
+	if _, err := open(t, dir).Create(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	why := errors.New("no public address")
+	b, err := configset.Open(t.Context(), configset.Options{Directory: dir, CanUnsubscribe: func() error { return why }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Name = "more"
+	if _, err := b.Create(t.Context(), s); !errors.Is(err, why) || !errors.Is(err, configset.ErrServer) {
+		t.Errorf("created: %v", err)
+	}
+	// One that has it already can be changed, and give it up.
+	if _, err := b.Change(t.Context(), shop, "news", func(s *configset.Set) { s.Sending = false }); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Change(t.Context(), shop, "news", func(s *configset.Set) { s.Unsubscribe = "other" }); !errors.Is(err, why) {
+		t.Errorf("changed: %v", err)
+	}
+	if _, err := b.Change(t.Context(), shop, "news", func(s *configset.Set) { s.Unsubscribe = "" }); err != nil {
+		t.Error(err)
 	}
 }
 

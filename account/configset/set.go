@@ -25,6 +25,9 @@ type Set struct {
 	Suppression Suppression
 	// Pool names the sources to send from; empty is the default pool.
 	Pool string
+	// Unsubscribe names the mailing list that the mail is for. Its recipients can
+	// leave it with one click, and get no more of it then. Empty: it is for none.
+	Unsubscribe string
 }
 
 // TLS is how much of it a delivery needs.
@@ -64,7 +67,9 @@ var (
 	ErrTLS         = errors.New(`TLS is "optional" or "require"`)
 	ErrDelivery    = errors.New("the longest delivery time is 300 to 50400 seconds, or 0 for the server's")
 	ErrSuppression = errors.New(`suppression is "account", "none", "bounce", "complaint" or "all"`)
+	ErrUnsubscribe = errors.New("the name of a mailing list is 1 to 64 of letters, digits, hyphen and underscore")
 	ErrPool        = errors.New("no source has that pool")
+	ErrServer      = errors.New("the server is not set up for it")
 	ErrTooMany     = fmt.Errorf("an account has at most %d configuration sets", MaxSets)
 )
 
@@ -80,6 +85,9 @@ func (s Set) check() error {
 	}
 	if s.MaxDelivery != 0 && (s.MaxDelivery < MinDelivery || s.MaxDelivery > MaxDelivery) || s.MaxDelivery%time.Second != 0 {
 		return ErrDelivery
+	}
+	if s.Unsubscribe != "" && !nameForm.MatchString(s.Unsubscribe) {
+		return ErrUnsubscribe
 	}
 	switch s.Suppression {
 	case SuppressAccount, SuppressNone, SuppressBounces, SuppressComplaints, SuppressAll:
@@ -100,6 +108,7 @@ type data struct {
 	Paused      bool        `json:"paused,omitempty"`
 	Suppression Suppression `json:"suppression,omitempty"`
 	Pool        string      `json:"pool,omitempty"`
+	Unsubscribe string      `json:"unsubscribe,omitempty"`
 
 	Destinations []destinationData `json:"destinations,omitempty"`
 }
@@ -107,7 +116,7 @@ type data struct {
 func (e entry) record() (account.Record, error) {
 	s := e.Set
 	d := data{V: version, Created: s.Created, TLS: s.TLS, MaxDelivery: int64(s.MaxDelivery / time.Second),
-		Paused: !s.Sending, Suppression: s.Suppression, Pool: s.Pool}
+		Paused: !s.Sending, Suppression: s.Suppression, Pool: s.Pool, Unsubscribe: s.Unsubscribe}
 	for _, one := range e.destinations {
 		d.Destinations = append(d.Destinations, one.data())
 	}
@@ -124,7 +133,7 @@ func decode(r account.Record) (entry, error) {
 		return entry{}, fmt.Errorf("configuration set %s of %s: written in form %d, this program knows %d", r.Name, r.Account, d.V, version)
 	}
 	e := entry{version: r.Version, Set: Set{r.Account, r.Name, d.Created, d.TLS, time.Duration(d.MaxDelivery) * time.Second,
-		!d.Paused, d.Suppression, d.Pool}}
+		!d.Paused, d.Suppression, d.Pool, d.Unsubscribe}}
 	for _, one := range d.Destinations {
 		e.destinations = append(e.destinations, one.destination(r.Account, r.Name))
 	}

@@ -25,7 +25,7 @@ const (
 var ErrForm = errors.New(`a form is "csv" or "jsonl"`)
 
 // columns is the head of a CSV file, and the keys of a JSON line.
-var columns = []string{"emailAddress", "reason", "lastUpdateTime", "messageId", "feedbackId"}
+var columns = []string{"emailAddress", "reason", "lastUpdateTime", "messageId", "feedbackId", "contactList"}
 
 // maxLine bounds a line of a file, in octets.
 const maxLine = 4096
@@ -43,6 +43,7 @@ type line struct {
 	Updated    string `json:"lastUpdateTime,omitempty"`
 	MessageID  string `json:"messageId,omitempty"`
 	FeedbackID string `json:"feedbackId,omitempty"`
+	List       string `json:"contactList,omitempty"`
 }
 
 // entry gives what the line says, but for the owner. Without a reason it is a
@@ -62,7 +63,7 @@ func (l line) entry() (e Entry, err error) {
 			return Entry{}, errors.New("lastUpdateTime is no time such as 2006-01-02T15:04:05Z")
 		}
 	}
-	e.MessageID, e.FeedbackID = l.MessageID, l.FeedbackID
+	e.MessageID, e.FeedbackID, e.List = l.MessageID, l.FeedbackID, l.List
 	return e, e.check()
 }
 
@@ -130,7 +131,7 @@ func (f Form) read(text string) (l line, err error) {
 	if len(fields) > len(columns) {
 		return line{}, fmt.Errorf("a line has at most %d columns", len(columns))
 	}
-	into := [...]*string{&l.Address, &l.Reason, &l.Updated, &l.MessageID, &l.FeedbackID}
+	into := [...]*string{&l.Address, &l.Reason, &l.Updated, &l.MessageID, &l.FeedbackID, &l.List}
 	for i, field := range fields {
 		*into[i] = strings.TrimSpace(field)
 	}
@@ -164,7 +165,7 @@ func NewWriter(w io.Writer, f Form) (*Writer, error) {
 
 // Write writes one entry.
 func (w *Writer) Write(e Entry) error {
-	l := line{e.Address.String(), e.Reason.String(), e.Updated.UTC().Format(time.RFC3339Nano), e.MessageID, e.FeedbackID}
+	l := line{e.Address.String(), e.Reason.String(), e.Updated.UTC().Format(time.RFC3339Nano), e.MessageID, e.FeedbackID, e.List}
 	if w.form == JSONL {
 		return w.json.Encode(l)
 	}
@@ -174,7 +175,7 @@ func (w *Writer) Write(e Entry) error {
 			return err
 		}
 	}
-	return w.csv.Write([]string{l.Address, l.Reason, l.Updated, l.MessageID, l.FeedbackID})
+	return w.csv.Write([]string{l.Address, l.Reason, l.Updated, l.MessageID, l.FeedbackID, l.List})
 }
 
 // Close writes what is held back. It does not close what is below.

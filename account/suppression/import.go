@@ -27,6 +27,14 @@ type Imported struct {
 	Errors    []LineError
 }
 
+// fail notes a line that is no entry.
+func (i *Imported) fail(line int, err error) {
+	i.Failed++
+	if len(i.Errors) < maxShown {
+		i.Errors = append(i.Errors, LineError{line, err.Error()})
+	}
+}
+
 // LineError is what is wrong with a line; only the first few are kept.
 type LineError struct {
 	Line int
@@ -64,17 +72,18 @@ func (l *Lists) Import(ctx context.Context, owner string, r io.Reader, o ImportO
 		case ended:
 		case errors.As(err, &wrong):
 			done.Lines++
-			done.Failed++
-			if len(done.Errors) < maxShown {
-				done.Errors = append(done.Errors, LineError{s.n, wrong.Error()})
-			}
+			done.fail(s.n, wrong)
 			continue
 		case err != nil:
 			return done, fmt.Errorf("line %d: %w", s.n+1, err)
+		case e.List != "" && owner == Installation:
+			done.Lines++
+			done.fail(s.n, ErrList)
+			continue
 		default:
 			done.Lines++
 			e.Owner = owner
-			step = append(step, keyed{Key(e.Address), e})
+			step = append(step, keyed{e.Key(), e})
 		}
 		if len(step) == batch || ended && len(step) > 0 {
 			if err := l.step(ctx, owner, step, o.Delete, &done); err != nil {
@@ -141,6 +150,6 @@ func (l *Lists) step(ctx context.Context, owner string, lines []keyed, off bool,
 
 // says reports whether a line of a file says no more than what is kept already.
 func (e *Entry) says(old *Entry) bool {
-	return e.Address == old.Address && e.Reason == old.Reason && (e.Updated.IsZero() || e.Updated.Equal(old.Updated)) &&
+	return e.Address == old.Address && e.List == old.List && e.Reason == old.Reason && (e.Updated.IsZero() || e.Updated.Equal(old.Updated)) &&
 		(e.MessageID == "" || e.MessageID == old.MessageID) && (e.FeedbackID == "" || e.FeedbackID == old.FeedbackID)
 }

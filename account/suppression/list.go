@@ -126,6 +126,25 @@ func (l *Lists) Delete(ctx context.Context, owner string, a mail.Address) error 
 	return err
 }
 
+// Left gives the entry of an address that left a mailing list of an account;
+// account.ErrNotFound.
+func (l *Lists) Left(ctx context.Context, owner string, a mail.Address, list string) (Entry, error) {
+	e, err := l.o.Store.Get(ctx, owner, keyOf(a, list))
+	if errors.Is(err, account.ErrNotFound) {
+		return Entry{}, fmt.Errorf("%s has not left the list %s: %w", a, list, account.ErrNotFound)
+	}
+	return e, err
+}
+
+// Rejoin forgets that an address left a mailing list; account.ErrNotFound.
+func (l *Lists) Rejoin(ctx context.Context, owner string, a mail.Address, list string) error {
+	n, err := l.o.Store.Delete(ctx, owner, []string{keyOf(a, list)})
+	if err == nil && n == 0 {
+		return fmt.Errorf("%s has not left the list %s: %w", a, list, account.ErrNotFound)
+	}
+	return err
+}
+
 // page is how many entries are in memory at a time.
 const page = 1000
 
@@ -159,7 +178,7 @@ func (l *Lists) All(ctx context.Context, owner string, f Filter) iter.Seq2[Entry
 			if len(entries) < page {
 				return
 			}
-			after = Key(entries[len(entries)-1].Address)
+			after = entries[len(entries)-1].Key()
 		}
 	}
 }
@@ -178,7 +197,7 @@ func (l *Lists) remove(ctx context.Context, owner string, f func(*Entry) bool) e
 		}
 		var gone []string
 		for _, e := range entries {
-			if after = Key(e.Address); f(&e) {
+			if after = e.Key(); f(&e) {
 				gone = append(gone, after)
 			}
 		}

@@ -33,7 +33,10 @@ type Rule struct {
 	// other alone is tried (spec section 7.1).
 	Shun bool
 	// Share: a hard bounce joins the list of the installation.
-	Share  bool
+	Share bool
+	// List is the mailing list that the mail is for: whoever left it is left out,
+	// whatever the reasons. Empty is none.
+	List   string
 	strict bool
 }
 
@@ -62,6 +65,7 @@ func (l *Lists) Rule(accountID, set string) Rule {
 		return r
 	}
 	s, _ := l.o.Sets.Find(accountID, set)
+	r.List = s.Unsubscribe
 	switch s.Suppression {
 	case configset.SuppressAccount:
 		return r
@@ -79,12 +83,13 @@ func (l *Lists) Rule(accountID, set string) Rule {
 }
 
 // Off reports whether nothing is left out by the rule.
-func (r Rule) Off() bool { return r.Reasons == 0 && !r.Shun }
+func (r Rule) Off() bool { return r.Reasons == 0 && !r.Shun && r.List == "" }
 
 // Match is why a recipient is left out.
 type Match struct {
 	Entry
-	// SubType is what SES calls it: OnAccountSuppressionList or Suppressed.
+	// SubType is what SES calls it: OnAccountSuppressionList, Suppressed or
+	// UnsubscribedRecipient.
 	SubType string
 	// Reply is what the events and the bounce mail say.
 	Reply mail.Reply
@@ -94,6 +99,7 @@ type Match struct {
 const (
 	OnAccountList = "OnAccountSuppressionList"
 	Suppressed    = "Suppressed"
+	Unsubscribed  = "UnsubscribedRecipient"
 )
 
 // The texts (spec section 7.2). The first is the recorded one; the second is the
@@ -103,15 +109,34 @@ const (
 		" For more information about removing addresses from the suppression list, see the Amazon SES Developer Guide at" +
 		" https://docs.aws.amazon.com/ses/latest/DeveloperGuide/sending-email-suppression-list.html"
 	accountText      = "sesame did not send the message to this address because it is on the suppression list for your account."
+	leftText         = "sesame did not send the message to this address because its owner has unsubscribed from the list "
 	installationText = "sesame did not send the message to this address because it is on the suppression list of this server."
 )
 
 // Find tells whether a recipient is left out by a rule; nil is no. It looks
 // nowhere when the rule is off.
 func (l *Lists) Find(ctx context.Context, r Rule, to mail.Address) (*Match, error) {
-	if r.Off() {
+	if r.Reasons != 0 || r.Shun {
+		if m, err := l.find(ctx, r, to); m != nil || err != nil {
+			return m, err
+		}
+	}
+	if r.List == "" {
 		return nil, nil
 	}
+	e, err := l.o.Store.Get(ctx, r.Account, keyOf(to, r.List))
+	if errors.Is(err, account.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	// The recipient does not want it (RFC 3463 section 3.8, X.7.1).
+	return &Match{Entry: e, SubType: Unsubscribed, Reply: *mail.Refuse(550, 7, 1, leftText+r.List+".")}, nil
+}
+
+// find looks at the list for bounces and complaints that counts.
+func (l *Lists) find(ctx context.Context, r Rule, to mail.Address) (*Match, error) {
 	owner := r.Account
 	if r.Shun {
 		owner = Installation

@@ -48,7 +48,7 @@ func (m *memory) Put(_ context.Context, entries []suppression.Entry) error {
 		m.entries = map[[2]string]suppression.Entry{}
 	}
 	for _, e := range entries {
-		m.entries[[2]string{e.Owner, suppression.Key(e.Address)}] = e
+		m.entries[[2]string{e.Owner, e.Key()}] = e
 	}
 	return nil
 }
@@ -75,7 +75,7 @@ func (m *memory) Page(_ context.Context, owner, after string, limit int) ([]supp
 		}
 	}
 	slices.SortFunc(out, func(x, y suppression.Entry) int {
-		return strings.Compare(suppression.Key(x.Address), suppression.Key(y.Address))
+		return strings.Compare(x.Key(), y.Key())
 	})
 	return out[:min(limit, len(out))], m.err
 }
@@ -154,7 +154,8 @@ func TestWhatIsNoEntryIsRefused(t *testing.T) {
 	l := newLists(&memory{}, account.Account{Production: true})
 	good := suppression.Entry{Owner: shop, Address: address(t, "a@example.org"), Reason: suppression.Bounce}
 	for want, spoil := range map[error]func(*suppression.Entry){
-		suppression.ErrReason:  func(e *suppression.Entry) { e.Reason = 3 },
+		suppression.ErrReason:  func(e *suppression.Entry) { e.Reason = 4 },
+		suppression.ErrList:    func(e *suppression.Entry) { e.Reason = suppression.Unsubscribe },
 		suppression.ErrAddress: func(e *suppression.Entry) { e.Address = mail.Address{} },
 		suppression.ErrLong:    func(e *suppression.Entry) { e.FeedbackID = strings.Repeat("x", 129) },
 		account.ErrNotFound:    func(e *suppression.Entry) { e.Owner = "000000000003" },
@@ -309,6 +310,7 @@ func TestWhatIsExportedIsImportedAgain(t *testing.T) {
 		for _, e := range []suppression.Entry{
 			{Address: address(t, "Ann@example.org"), Reason: suppression.Bounce, Updated: time.UnixMilli(1_700_000_000_123)},
 			{Address: address(t, `"a,\"b\" c"@example.org`), Reason: suppression.Complaint, Updated: time.Unix(1, 0), MessageID: `m,"1`, FeedbackID: "f<&>"},
+			{Address: address(t, "Ann@example.org"), Reason: suppression.Unsubscribe, List: "news", Updated: time.Unix(2, 0)},
 		} {
 			e.Owner = shop
 			if err := source.Collect(t.Context(), []suppression.Entry{e}); err != nil {
@@ -329,9 +331,9 @@ func TestWhatIsExportedIsImportedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := file.String()
-		for i, want := range []int{2, 0} {
+		for i, want := range []int{3, 0} {
 			done, err := target.Import(t.Context(), shop, strings.NewReader(text), suppression.ImportOptions{Form: form})
-			if err != nil || done.Changed != want || done.Lines != 2 || done.Failed != 0 {
+			if err != nil || done.Changed != want || done.Lines != 3 || done.Failed != 0 {
 				t.Errorf("%s, import %d: %+v, %v\n%s", form, i+1, done, err, text)
 			}
 		}

@@ -19,6 +19,7 @@ type ConfigSet struct {
 	Sending     bool      `json:"sending"`
 	Pool        string    `json:"pool"`        // empty is the default pool
 	Suppression string    `json:"suppression"` // "account", "none", "bounce", "complaint" or "all"
+	Unsubscribe string    `json:"unsubscribe"` // the mailing list that recipients can leave
 	Created     time.Time `json:"created"`
 }
 
@@ -30,6 +31,7 @@ type SetChange struct {
 	Sending     *bool   `json:"sending,omitempty"`
 	Pool        *string `json:"pool,omitempty"`
 	Suppression *string `json:"suppression,omitempty"`
+	Unsubscribe *string `json:"unsubscribe,omitempty"`
 }
 
 // setRequest is the body of POST /v1/configsets and /v1/configsets/set.
@@ -58,6 +60,9 @@ func (c SetChange) apply(s *configset.Set) {
 	}
 	if c.Pool != nil {
 		s.Pool = *c.Pool
+	}
+	if c.Unsubscribe != nil {
+		s.Unsubscribe = *c.Unsubscribe
 	}
 	if c.Suppression != nil {
 		s.Suppression = configset.Suppression(*c.Suppression)
@@ -166,7 +171,7 @@ func (s *Server) set(set configset.Set) ConfigSet {
 	}
 	return ConfigSet{Account: s.name(set.Account), Name: set.Name, TLS: string(set.TLS),
 		MaxDelivery: int64(set.MaxDelivery / time.Second), Sending: set.Sending, Pool: set.Pool,
-		Suppression: suppression, Created: set.Created}
+		Suppression: suppression, Unsubscribe: set.Unsubscribe, Created: set.Created}
 }
 
 // CreateConfigSet makes a configuration set of an account that exists.

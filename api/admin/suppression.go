@@ -16,7 +16,8 @@ import (
 type Suppressed struct {
 	Account    string    `json:"account"` // empty for the list of the installation
 	Address    string    `json:"address"`
-	Reason     string    `json:"reason"` // "BOUNCE" or "COMPLAINT"
+	Reason     string    `json:"reason"`         // "BOUNCE", "COMPLAINT" or "UNSUBSCRIBE"
+	List       string    `json:"list,omitempty"` // the mailing list that it left
 	LastUpdate time.Time `json:"last_update"`
 	MessageID  string    `json:"message_id,omitempty"`
 	FeedbackID string    `json:"feedback_id,omitempty"`
@@ -30,6 +31,7 @@ type SuppressRequest struct {
 	Installation bool   `json:"installation,omitempty"`
 	Address      string `json:"address"`
 	Reason       string `json:"reason"`
+	List         string `json:"list,omitempty"` // for UNSUBSCRIBE
 }
 
 // Imported says what became of a file of addresses.
@@ -87,7 +89,7 @@ func (s *Server) ownerAndAddress(r *http.Request) (owner string, a mail.Address,
 }
 
 func (s *Server) suppressed(e suppression.Entry) Suppressed {
-	out := Suppressed{Address: e.Address.String(), Reason: e.Reason.String(), LastUpdate: e.Updated,
+	out := Suppressed{Address: e.Address.String(), Reason: e.Reason.String(), List: e.List, LastUpdate: e.Updated,
 		MessageID: e.MessageID, FeedbackID: e.FeedbackID, Expires: e.Expires}
 	if e.Owner != suppression.Installation {
 		out.Account = s.name(e.Owner)
@@ -100,7 +102,7 @@ func (s *Server) putSuppressed(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := suppression.Entry{}
+	e := suppression.Entry{List: q.List}
 	if e.Owner, err = s.owner(q.Account, q.Installation); err != nil {
 		return nil, err
 	}
@@ -122,11 +124,19 @@ func (s *Server) showSuppressed(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.o.Suppression.Get(r.Context(), owner, a)
+	e, err := s.listed(r, owner, a)
 	if err != nil {
 		return nil, err
 	}
 	return s.suppressed(e), nil
+}
+
+// listed gives the entry of an address, or the one for the mailing list that is named.
+func (s *Server) listed(r *http.Request, owner string, a mail.Address) (suppression.Entry, error) {
+	if left := r.FormValue("list"); left != "" {
+		return s.o.Suppression.Left(r.Context(), owner, a, left)
+	}
+	return s.o.Suppression.Get(r.Context(), owner, a)
 }
 
 func (s *Server) deleteSuppressed(r *http.Request) (any, error) {
@@ -134,11 +144,16 @@ func (s *Server) deleteSuppressed(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.o.Suppression.Get(r.Context(), owner, a)
+	e, err := s.listed(r, owner, a)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.o.Suppression.Delete(r.Context(), owner, a); err != nil {
+	if e.List != "" {
+		err = s.o.Suppression.Rejoin(r.Context(), owner, a, e.List)
+	} else {
+		err = s.o.Suppression.Delete(r.Context(), owner, a)
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.o.Log.Info("address suppressed no more", "account", owner, "to", a.String())

@@ -26,15 +26,29 @@ func listOf(account string) url.Values {
 
 // Suppressed gives what a list has of an address.
 func (c *Client) Suppressed(ctx context.Context, account, address string) (Suppressed, error) {
+	return c.Left(ctx, account, address, "")
+}
+
+// Left gives what a list has of an address that left a mailing list; with an empty
+// name of one it is Suppressed.
+func (c *Client) Left(ctx context.Context, account, address, from string) (Suppressed, error) {
 	q := listOf(account)
 	q.Set("address", address)
+	q.Set("list", from)
 	return one[Suppressed](ctx, c, "GET", "/v1/suppression/show", q, nil)
 }
 
 // Unsuppress takes an address off a list.
 func (c *Client) Unsuppress(ctx context.Context, account, address string) (Suppressed, error) {
+	return c.Rejoin(ctx, account, address, "")
+}
+
+// Rejoin forgets that an address left a mailing list; with an empty name of one it
+// is Unsuppress.
+func (c *Client) Rejoin(ctx context.Context, account, address, to string) (Suppressed, error) {
 	q := listOf(account)
 	q.Set("address", address)
+	q.Set("list", to)
 	return one[Suppressed](ctx, c, "DELETE", "/v1/suppression", q, nil)
 }
 

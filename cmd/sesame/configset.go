@@ -20,6 +20,7 @@ func newConfigSet(a *app) *cobra.Command {
 // setFlags are the flags of what a set may be given.
 type setFlags struct {
 	tls, suppress, pool string
+	unsubscribe         string
 	maxDelivery         time.Duration
 	pause, resume       bool
 }
@@ -30,6 +31,7 @@ func (f *setFlags) add(cmd *cobra.Command) {
 	flags.DurationVar(&f.maxDelivery, "max-delivery", 0, "how long to try: 300s to 50400s, or 0 for the server's `time`")
 	flags.StringVar(&f.pool, "pool", "", "`name` of the pool of sources to send from; empty for the default pool")
 	flags.StringVar(&f.suppress, "suppress", "", "suppression list: `account` (as the account has it), none, bounce, complaint or all")
+	flags.StringVar(&f.unsubscribe, "unsubscribe", "", "mailing `list` that recipients can leave with one click; empty for none")
 	flags.BoolVar(&f.pause, "pause", false, "refuse mail under this set")
 	flags.BoolVar(&f.resume, "resume", false, "accept it again")
 	cmd.MarkFlagsMutuallyExclusive("pause", "resume")
@@ -46,6 +48,9 @@ func (f *setFlags) change(cmd *cobra.Command) (c admin.SetChange, err error) {
 	}
 	if given("pool") {
 		c.Pool = &f.pool
+	}
+	if given("unsubscribe") {
+		c.Unsubscribe = &f.unsubscribe
 	}
 	if f.pause || f.resume {
 		c.Sending = &f.resume
@@ -65,6 +70,7 @@ func setRows(s admin.ConfigSet) []row {
 	return []row{
 		{"configuration set", s.Name}, {"account", s.Account}, {"sending", onOff(s.Sending)}, {"tls", s.TLS},
 		{"max delivery", maxDelivery(s.MaxDelivery)}, {"pool", orDefault(s.Pool)}, {"suppression", s.Suppression},
+		{"unsubscribe", orNone(s.Unsubscribe)},
 		{"created", instant(s.Created)},
 	}
 }
@@ -74,6 +80,13 @@ func onOff(on bool) string {
 		return "on"
 	}
 	return "paused"
+}
+
+func orNone(list string) string {
+	if list == "" {
+		return "none"
+	}
+	return list
 }
 
 func orDefault(pool string) string {
@@ -131,7 +144,7 @@ func newConfigSetChange(a *app) *cobra.Command {
 			if err := cobra.ExactArgs(1)(cmd, args); err != nil {
 				return err
 			}
-			for _, name := range []string{"tls", "max-delivery", "pool", "suppress", "pause", "resume"} {
+			for _, name := range []string{"tls", "max-delivery", "pool", "suppress", "unsubscribe", "pause", "resume"} {
 				if cmd.Flags().Changed(name) {
 					return nil
 				}
@@ -189,9 +202,9 @@ func newConfigSetList(a *app) *cobra.Command {
 				return err
 			}
 			return table(a, client.ConfigSets(cmd.Context(), owner),
-				row{"NAME", "ACCOUNT", "SENDING", "TLS", "MAX DELIVERY", "POOL", "SUPPRESSION"},
+				row{"NAME", "ACCOUNT", "SENDING", "TLS", "MAX DELIVERY", "POOL", "SUPPRESSION", "UNSUBSCRIBE"},
 				func(s admin.ConfigSet) row {
-					return row{s.Name, s.Account, onOff(s.Sending), s.TLS, maxDelivery(s.MaxDelivery), orDefault(s.Pool), s.Suppression}
+					return row{s.Name, s.Account, onOff(s.Sending), s.TLS, maxDelivery(s.MaxDelivery), orDefault(s.Pool), s.Suppression, orNone(s.Unsubscribe)}
 				})
 		}),
 	})

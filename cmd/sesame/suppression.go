@@ -44,7 +44,7 @@ func (f *listFlags) name() string {
 
 func suppressedRows(s admin.Suppressed) []row {
 	rows := []row{{"address", s.Address}, {"reason", s.Reason}, {"last update", instant(s.LastUpdate)}}
-	for _, r := range []row{{"account", s.Account}, {"message", s.MessageID}, {"feedback", s.FeedbackID}} {
+	for _, r := range []row{{"list", s.List}, {"account", s.Account}, {"message", s.MessageID}, {"feedback", s.FeedbackID}} {
 		if r[1] != "" {
 			rows = append(rows, r)
 		}
@@ -55,10 +55,15 @@ func suppressedRows(s admin.Suppressed) []row {
 	return rows
 }
 
+// addLeft adds the flag that names a mailing list.
+func addLeft(cmd *cobra.Command, left *string) {
+	cmd.Flags().StringVar(left, "list", "", "`name` of the mailing list that the address left, for the reason UNSUBSCRIBE")
+}
+
 func newSuppressionPut(a *app) *cobra.Command {
 	var (
-		f      listFlags
-		reason string
+		f            listFlags
+		reason, left string
 	)
 	cmd := a.printing(&cobra.Command{
 		Use: "put ADDRESS", Short: "Put an address on the list; what the list has of it is replaced", Args: cobra.ExactArgs(1),
@@ -68,7 +73,7 @@ func newSuppressionPut(a *app) *cobra.Command {
 				return err
 			}
 			s, err := client.Suppress(cmd.Context(), admin.SuppressRequest{Account: f.name(), Installation: f.installation,
-				Address: args[0], Reason: reason})
+				Address: args[0], Reason: reason, List: left})
 			if err != nil {
 				return err
 			}
@@ -76,12 +81,16 @@ func newSuppressionPut(a *app) *cobra.Command {
 		}),
 	})
 	f.add(cmd)
-	cmd.Flags().StringVar(&reason, "reason", "BOUNCE", "`BOUNCE` or COMPLAINT")
+	cmd.Flags().StringVar(&reason, "reason", "BOUNCE", "`BOUNCE`, COMPLAINT or UNSUBSCRIBE")
+	addLeft(cmd, &left)
 	return cmd
 }
 
 func newSuppressionGet(a *app) *cobra.Command {
-	var f listFlags
+	var (
+		f    listFlags
+		left string
+	)
 	cmd := a.printing(&cobra.Command{
 		Use: "get ADDRESS", Short: "Show what the list has of an address; exit code 1 when it has nothing", Args: cobra.ExactArgs(1),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
@@ -89,7 +98,7 @@ func newSuppressionGet(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := client.Suppressed(cmd.Context(), f.name(), args[0])
+			s, err := client.Left(cmd.Context(), f.name(), args[0], left)
 			if err != nil {
 				return err
 			}
@@ -97,11 +106,15 @@ func newSuppressionGet(a *app) *cobra.Command {
 		}),
 	})
 	f.add(cmd)
+	addLeft(cmd, &left)
 	return cmd
 }
 
 func newSuppressionDelete(a *app) *cobra.Command {
-	var f listFlags
+	var (
+		f    listFlags
+		left string
+	)
 	cmd := a.printing(&cobra.Command{
 		Use: "delete ADDRESS", Short: "Take an address off the list", Args: cobra.ExactArgs(1),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
@@ -109,7 +122,7 @@ func newSuppressionDelete(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := client.Unsuppress(cmd.Context(), f.name(), args[0])
+			s, err := client.Rejoin(cmd.Context(), f.name(), args[0], left)
 			if err != nil {
 				return err
 			}
@@ -117,6 +130,7 @@ func newSuppressionDelete(a *app) *cobra.Command {
 		}),
 	})
 	f.add(cmd)
+	addLeft(cmd, &left)
 	return cmd
 }
 
@@ -126,7 +140,7 @@ type narrow struct {
 }
 
 func (n *narrow) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&n.reason, "reason", "", "only BOUNCE or COMPLAINT, by `reason`")
+	cmd.Flags().StringVar(&n.reason, "reason", "", "only BOUNCE, COMPLAINT or UNSUBSCRIBE, by `reason`")
 	cmd.Flags().StringVar(&n.since, "since", "", "only updated at or after this `time`, such as 2026-02-03 or 2026-02-03T04:05:06Z")
 	cmd.Flags().StringVar(&n.until, "until", "", "only updated before this `time`")
 }
@@ -168,8 +182,10 @@ func newSuppressionList(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return table(a, client.AllSuppressed(cmd.Context(), f.name(), filter), row{"ADDRESS", "REASON", "LAST UPDATE", "MESSAGE"},
-				func(s admin.Suppressed) row { return row{s.Address, s.Reason, instant(s.LastUpdate), s.MessageID} })
+			return table(a, client.AllSuppressed(cmd.Context(), f.name(), filter), row{"ADDRESS", "REASON", "LIST", "LAST UPDATE", "MESSAGE"},
+				func(s admin.Suppressed) row {
+					return row{s.Address, s.Reason, s.List, instant(s.LastUpdate), s.MessageID}
+				})
 		}),
 	})
 	f.add(cmd)
@@ -288,7 +304,7 @@ func exportTo(w *suppression.Writer, entries func(func(admin.Suppressed, error) 
 		if err != nil {
 			return err
 		}
-		e := suppression.Entry{Updated: s.LastUpdate, MessageID: s.MessageID, FeedbackID: s.FeedbackID}
+		e := suppression.Entry{List: s.List, Updated: s.LastUpdate, MessageID: s.MessageID, FeedbackID: s.FeedbackID}
 		if e.Address, err = mail.ParseAddress(s.Address); err != nil {
 			return err
 		}

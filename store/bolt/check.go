@@ -12,7 +12,6 @@ import (
 
 	bbolt "go.etcd.io/bbolt"
 
-	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 )
@@ -327,7 +326,7 @@ func (c *checker) suppression(tx *bbolt.Tx) error {
 	return tx.Bucket([]byte(bucketEntries)).ForEach(func(k, v []byte) error {
 		if e, err := decodeSuppressed(k, v); err != nil {
 			c.add("suppression", "%v", err)
-		} else if !bytes.Equal(k, suppressionKey(e.Owner, suppression.Key(e.Address))) {
+		} else if !bytes.Equal(k, suppressionKey(e.Owner, e.Key())) {
 			c.add(fmt.Sprintf("suppression %q", k), "key of another address")
 		}
 		return nil

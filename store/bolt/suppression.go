@@ -14,7 +14,8 @@ import (
 	"github.com/sesame-mta/sesame/queue"
 )
 
-// bucketEntries of suppression.db holds owner 0 key: version, entry.
+// bucketEntries of suppression.db holds owner 0 key: version, entry. The key is
+// that of suppression.Entry.
 var suppressionLayout = layout{
 	name: "suppression.db", kind: "sesame suppression ",
 	buckets: []string{bucketMeta, bucketEntries},
@@ -78,14 +79,14 @@ func (s *Suppression) Get(ctx context.Context, owner, key string) (e suppression
 // Put adds or replaces entries in one transaction.
 func (s *Suppression) Put(ctx context.Context, entries []suppression.Entry) error {
 	for i := range entries {
-		if key := suppression.Key(entries[i].Address); !plain(entries[i].Owner, maxName) || !plain(key, maxKey) {
+		if key := entries[i].Key(); !plain(entries[i].Owner, maxName) || !plain(key, maxKey) {
 			return fmt.Errorf("suppression: bad entry of %q", entries[i].Owner)
 		}
 	}
 	return s.change(ctx, len(entries) >= largeChange, func(b *bbolt.Bucket) error {
 		for i := range entries {
 			e := &entries[i]
-			if err := b.Put(suppressionKey(e.Owner, suppression.Key(e.Address)), encodeSuppressed(e)); err != nil {
+			if err := b.Put(suppressionKey(e.Owner, e.Key()), encodeSuppressed(e)); err != nil {
 				return err
 			}
 		}
@@ -185,10 +186,12 @@ func decodeSuppressed(k, v []byte) (e suppression.Entry, err error) {
 	}
 	e.Updated, e.Expires = fromMillis(int64(number())).UTC(), fromMillis(int64(number())).UTC()
 	e.MessageID, e.FeedbackID = text(), text()
+	of, list := suppression.CutKey(string(key))
 	address := text()
 	if address == "" {
-		address = string(key)
+		address = of
 	}
+	e.List = list
 	if !ok {
 		return e, fmt.Errorf("suppression %q: %w", k, queue.ErrDamaged)
 	}

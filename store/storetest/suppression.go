@@ -61,6 +61,12 @@ func entry(owner, address string) suppression.Entry {
 	return suppression.Entry{Owner: owner, Address: a, Reason: suppression.Bounce, Updated: base()}
 }
 
+// left gives the entry of an address that left a mailing list.
+func left(e suppression.Entry, list string) suppression.Entry {
+	e.Reason, e.List = suppression.Unsubscribe, list
+	return e
+}
+
 func (l *lists) put(entries ...suppression.Entry) {
 	l.Helper()
 	must(l.T, l.Put(context.Background(), entries))
@@ -75,7 +81,7 @@ func (l *lists) has(owner string) string {
 		must(l.T, err)
 		for _, e := range page {
 			all = append(all, e.Address.String())
-			after = suppression.Key(e.Address)
+			after = e.Key()
 		}
 		if len(page) < 3 {
 			return strings.Join(all, " ")
@@ -91,13 +97,15 @@ func testSuppressionWhole(l *lists) {
 		entry(acct1, "ann@example.org"),
 		entry(acct1, `"a b@c, d"@Example.ORG`),
 		entry(acct1, "x@[192.0.2.1]"),
+		left(entry(acct1, "Ann@example.org"), "news"),
+		left(entry(acct1, `"a b@c, d"@Example.ORG`), "news"),
 		{Owner: suppression.Installation, Address: entry("", "Bob@example.org").Address, Reason: suppression.Complaint,
 			Updated: base().Add(time.Millisecond), Expires: base().Add(time.Hour),
 			MessageID: strings.Repeat("m", 128), FeedbackID: "f-1"},
 		entry(acct1, strings.Repeat("l", 64)+"@"+strings.Repeat(strings.Repeat("d", 61)+".", 3)+"org"),
 	} {
 		l.put(e)
-		got, err := l.Get(ctx, e.Owner, suppression.Key(e.Address))
+		got, err := l.Get(ctx, e.Owner, e.Key())
 		must(l.T, err)
 		if got != e {
 			l.Errorf("put %+v, got %+v", e, got)
@@ -114,6 +122,13 @@ func testSuppressionOne(l *lists) {
 	must(l.T, err)
 	if got != second || l.has(acct1) != "aNN@example.org" {
 		l.Errorf("got %+v of %s", got, l.has(acct1))
+	}
+	l.put(left(first, "news"))
+	if got := l.has(acct1); got != "aNN@example.org Ann@example.org" {
+		l.Errorf("beside one that left a mailing list: %s", got)
+	}
+	if n, err := l.Delete(context.Background(), acct1, []string{"ann@example.org news"}); n != 1 || err != nil {
+		l.Errorf("deleted %d, %v", n, err)
 	}
 	l.put(first, second, first)
 	if got := l.has(acct1); got != "Ann@example.org" {
@@ -162,7 +177,7 @@ func testSuppressionPages(l *lists) {
 			l.Fatalf("%d in a page of 4", len(page))
 		}
 		for _, e := range page {
-			after = suppression.Key(e.Address)
+			after = e.Key()
 			seen = append(seen, after)
 		}
 		if len(page) < 4 {
