@@ -126,6 +126,9 @@ func play(t *testing.T, archive *txtar.Archive) {
 	r.stop(t)
 	var b strings.Builder
 	for _, m := range r.desk.messages() {
+		if m.Principal == nil {
+			b.WriteString("stranger ")
+		}
 		fmt.Fprintf(&b, "%s %s", m.Origin.Protocol, m.From.Path())
 		for _, to := range m.To {
 			fmt.Fprintf(&b, " %s", to.Path())
@@ -187,6 +190,10 @@ func setup(o *smtpd.Options, line string) error {
 		o.TrustedPrincipal.Strict = true
 	case "trusted":
 		trusted(o)
+	case "feedback":
+		o.Feedback, o.Starttls, o.Inbound = o.Starttls, nil, &inbound{desk: d}
+	case "stranger_messages":
+		o.Limits.StrangerMessages = number
 	case "no-tls":
 		o.TLS, o.ImplicitTLS = nil, nil
 	case "message_bytes":

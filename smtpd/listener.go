@@ -15,6 +15,7 @@ type listener struct {
 	net.Listener
 	server   *Server
 	implicit bool
+	open     bool
 }
 
 // Accept implements net.Listener.
@@ -34,7 +35,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		s.metrics.connections.Inc()
 		s.metrics.sessions.Inc()
-		kind := guard.Kind{Implicit: l.implicit, Strict: s.opts.Strict}
+		kind := guard.Kind{Implicit: l.implicit, Strict: s.opts.Strict, Open: l.open}
 		if !l.implicit && s.trusted(client) {
 			kind.Trusted, kind.Strict = true, s.opts.TrustedPrincipal.Strict
 		}

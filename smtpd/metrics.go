@@ -12,6 +12,7 @@ type metrics struct {
 	turnedAway  prometheus.Counter
 	sessions    prometheus.Gauge
 	messages    *prometheus.CounterVec
+	strangers   *prometheus.CounterVec
 	auths       *prometheus.CounterVec
 	submit      prometheus.Histogram
 }
@@ -30,6 +31,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sesame_smtpd_messages_total", Help: "Messages, by what the client was told: accepted, refused, deferred; or aborted by it.",
 		}, []string{"result"}),
+		strangers: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sesame_smtpd_inbound_total", Help: "Messages of strangers, by what they were told: accepted, refused, deferred; or aborted by them.",
+		}, []string{"result"}),
 		auths: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sesame_smtpd_auth_total", Help: "Attempts to authenticate: success, invalid, malformed, temporary.",
 		}, []string{"result"}),
@@ -39,12 +43,14 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.connections, m.turnedAway, m.sessions, m.messages, m.auths, m.submit)
+		r.MustRegister(m.connections, m.turnedAway, m.sessions, m.messages, m.strangers, m.auths, m.submit)
 	}
 	return m
 }
 
 func (m *metrics) message(result string) { m.messages.WithLabelValues(result).Inc() }
+
+func (m *metrics) inbound(result string) { m.strangers.WithLabelValues(result).Inc() }
 
 func (m *metrics) auth(result string) { m.auths.WithLabelValues(result).Inc() }
 

@@ -41,6 +41,11 @@ type Options struct {
 	// TLS holds the certificates and the least version. Without it there is no
 	// STARTTLS, and only trusted networks may send.
 	TLS *tls.Config
+	// Feedback are listeners like Starttls that also take mail from anybody, for
+	// the addresses of Inbound. TLS session tickets are off there: senders at
+	// Microsoft break on them.
+	Feedback []net.Listener
+	Inbound  Inbound
 	// Trusted networks may send without TLS and AUTH on the Starttls listeners,
 	// as TrustedPrincipal.
 	Trusted          []netip.Prefix
@@ -57,15 +62,18 @@ type Options struct {
 
 // Limits bound what clients can take of us. A zero field means its default.
 type Limits struct {
-	MessageBytes          int64 // content of a message; 40 MiB
-	Recipients            int   // of a message; 50
-	Connections           int   // at once; 2,000
-	ConnectionsPerIP      int   // at once, from one IPv4 address or IPv6 /64; 200
-	MessagesPerConnection int   // 1,000
-	Errors                int   // refused commands of a connection; 20
-	Junk                  int   // commands without purpose between two messages; 100
-	AuthFailures          int   // of a connection; 5
-	LineOctets            int   // of a line of content in the default profile; 65,536
+	MessageBytes int64 // content of a message; 40 MiB
+	Recipients   int   // of a message; 50
+	Connections  int   // at once; 2,000
+	// StrangerMessages is how many messages a minute one IPv4 address or IPv6 /64
+	// may begin without AUTH, on the Feedback listeners; 600.
+	StrangerMessages      int
+	ConnectionsPerIP      int // at once, from one IPv4 address or IPv6 /64; 200
+	MessagesPerConnection int // 1,000
+	Errors                int // refused commands of a connection; 20
+	Junk                  int // commands without purpose between two messages; 100
+	AuthFailures          int // of a connection; 5
+	LineOctets            int // of a line of content in the default profile; 65,536
 
 	IdleTimeout        time.Duration // between commands, client known; 5 min
 	IdleTimeoutUnknown time.Duration // before AUTH; 30 s
@@ -90,6 +98,7 @@ func (l Limits) withDefaults() Limits {
 	or(&l.MessageBytes, 40<<20)
 	or(&l.Recipients, 50)
 	or(&l.Connections, 2000)
+	or(&l.StrangerMessages, 600)
 	or(&l.ConnectionsPerIP, 200)
 	or(&l.MessagesPerConnection, 1000)
 	or(&l.Errors, 20)
@@ -120,6 +129,8 @@ func (o *Options) check() error {
 		return errors.New("smtpd: no authenticator")
 	case len(o.ImplicitTLS) > 0 && o.TLS == nil:
 		return errors.New("smtpd: implicit TLS without a TLS configuration")
+	case len(o.Feedback) > 0 && o.Inbound == nil:
+		return errors.New("smtpd: feedback listeners without an inbound room")
 	case len(o.Trusted) > 0 && o.TrustedPrincipal == nil:
 		return errors.New("smtpd: trusted networks without a principal")
 	}

@@ -12,6 +12,9 @@ var (
 	replyFull      = mail.Recorded(421, 7, 0, "Too many concurrent SMTP connections")
 	replyTemporary = mail.Recorded(451, 3, 0, "Temporary service failure")
 	replyResponse  = mail.Refuse(501, 5, 2, "Malformed authentication response")
+	replyMustAuth  = mail.Recorded(530, 7, 0, "Authentication required")
+	replyRate      = mail.Refuse(451, 7, 0, "Too many messages from your network, try again later")
+	replyReceived  = mail.Recorded(250, 0, 0, "Ok")
 	replyFailures  = mail.Refuse(421, 7, 0, "Too many failed authentications")
 )
 

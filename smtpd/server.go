@@ -26,6 +26,7 @@ type Server struct {
 	smtp      *smtp.Server
 	throttle  *throttle.Table
 	door      *door
+	rates     *throttle.Rates
 	listeners []*listener
 
 	base    context.Context // of all sessions; cancelled by cut
@@ -57,6 +58,7 @@ func New(o Options) (*Server, error) {
 		metrics:  newMetrics(o.Metrics),
 		throttle: throttle.New(l.AuthDelay, l.AuthDelayMax),
 		door:     newDoor(l.Connections, l.ConnectionsPerIP),
+		rates:    throttle.NewRates(l.StrangerMessages),
 		stopped:  make(chan struct{}),
 		guard: guard.NewConfig(o.Hostname, o.TLS, guard.Limits{
 			MessageBytes: l.MessageBytes,
@@ -80,6 +82,13 @@ func New(o Options) (*Server, error) {
 	s.smtp.AllowInsecureAuth = true // the guard decides, and has the TLS
 	s.smtp.MaxLineLength = 0        // as it has all limits
 	s.smtp.ErrorLog = errorLog{log}
+	if o.TLS != nil && len(o.Feedback) > 0 {
+		s.guard.OpenTLS = o.TLS.Clone()
+		s.guard.OpenTLS.SessionTicketsDisabled = true
+	}
+	for _, raw := range o.Feedback {
+		s.listeners = append(s.listeners, &listener{Listener: raw, server: s, open: true})
+	}
 	for _, raw := range o.Starttls {
 		s.listeners = append(s.listeners, &listener{Listener: raw, server: s})
 	}

@@ -59,6 +59,10 @@ func (n *session) Logout() error {
 // use; the path is the guard's.
 func (n *session) Mail(string, *smtp.MailOptions) error {
 	from, size := n.conn.From()
+	if n.conn.Stranger() && !n.server.rates.Take(network(n.conn.Client()), time.Now()) {
+		n.server.metrics.inbound("deferred")
+		return n.refuse(replyRate)
+	}
 	if err := n.server.opts.Desk.Room(n.ctx, from, size); err != nil {
 		r := n.reply(err)
 		n.from = from
@@ -72,6 +76,9 @@ func (n *session) Mail(string, *smtp.MailOptions) error {
 
 // Rcpt implements smtp.Session.
 func (n *session) Rcpt(string, *smtp.RcptOptions) error {
+	if n.conn.Stranger() {
+		return n.strangerTo(n.conn.To())
+	}
 	if len(n.to) < n.server.limits.Recipients {
 		n.to = append(n.to, n.conn.To())
 	} else {
@@ -83,7 +90,11 @@ func (n *session) Rcpt(string, *smtp.RcptOptions) error {
 // Data implements smtp.Session. It takes the content from the guard, not from
 // go-smtp, which would change it.
 func (n *session) Data(io.Reader) error {
-	r := n.submit()
+	take := n.submit
+	if n.conn.Stranger() {
+		take = n.receive
+	}
+	r := take()
 	n.conn.Answer(r)
 	if r.Positive() {
 		return nil

@@ -37,7 +37,7 @@ func parseChunk(arg string) (size int64, last, ok bool) {
 // read as commands.
 func (g *Conn) discard(size int64) bool {
 	limit := int64(1 << 20)
-	if g.locked() == nil {
+	if g.locked() == nil && !g.Stranger() {
 		limit = max(limit, g.cfg.Limits.MessageBytes)
 	}
 	if size > limit {

@@ -3,6 +3,7 @@ package guard
 import (
 	"bytes"
 	"encoding/base64"
+	"strings"
 
 	"github.com/sesame-mta/sesame/mail"
 )
@@ -193,7 +194,7 @@ func (g *Conn) startTLS(arg []byte) {
 // locked gives the refusal that stands before everything that sends mail.
 func (g *Conn) locked() *mail.Reply {
 	switch {
-	case g.kind.Trusted || g.authed:
+	case g.kind.Trusted || g.authed || g.kind.Open:
 		return nil
 	case g.tls == nil:
 		return replyMustTLS
@@ -264,7 +265,7 @@ func (g *Conn) mailFrom(arg []byte) {
 	case g.messages >= g.cfg.Limits.Messages:
 		refusal = replyMessages
 	default:
-		g.from, g.size, refusal = parseMail(arg, g.strict)
+		g.from, g.size, refusal = parseMail(arg, g.strictly())
 		if refusal == nil && g.size > g.cfg.Limits.MessageBytes {
 			refusal = replyTooLong
 		}
@@ -283,14 +284,17 @@ func (g *Conn) rcptTo(arg []byte) {
 	case !g.mail:
 		refusal = replyMailFirst
 	default:
-		g.to, refusal = parseRcpt(arg)
+		g.to, refusal = g.forwardPath(arg)
 	}
 	if refusal != nil {
 		g.refuse(refusal)
 		return
 	}
 	limit := g.cfg.Limits.Recipients
-	if g.strict {
+	switch {
+	case g.Stranger():
+		limit = strangerAccepted
+	case g.strict:
 		limit = strictAccepted
 	}
 	if g.rcpts >= limit {
@@ -303,6 +307,17 @@ func (g *Conn) rcptTo(arg []byte) {
 		return
 	}
 	g.show(opRcpt, "RCPT TO:<a@b>\r\n")
+}
+
+// forwardPath reads the argument of RCPT. Postmaster without a domain is an
+// address too (RFC 5321 section 4.1.1.3), where strangers may write to anybody.
+func (g *Conn) forwardPath(arg []byte) (mail.ForwardPath, *mail.Reply) {
+	if g.Stranger() {
+		if path, _, params, err := cutPath(string(arg), "TO:"); err == nil && params == "" && strings.EqualFold(path, "postmaster") {
+			arg = []byte("TO:<postmaster@" + g.cfg.Hostname + ">")
+		}
+	}
+	return parseRcpt(arg)
 }
 
 // ready gives the refusal of DATA and BDAT in the present state.

@@ -35,13 +35,15 @@ const (
 	skipOctets     = 1 << 16             // of a line that is too long already
 	strictLine     = 998                 // RFC 5321 section 4.5.3.1.6, without CRLF
 	strictAccepted = 1000                // recipients taken in the strict profile
-	maxRefusedRcpt = 1000                // RCPTs of one message over the limit
-	smallBuffer    = 8 << 10
-	authBuffer     = 16 << 10 // holds authOctets
-	largeBuffer    = 64 << 10
-	flushAt        = 4 << 10
-	lingerOctets   = 256 << 10
-	lingerTime     = 500 * time.Millisecond
+	// A report is to one address; an honest host sends to no more of ours at once.
+	strangerAccepted = 10
+	maxRefusedRcpt   = 1000 // RCPTs of one message over the limit
+	smallBuffer      = 8 << 10
+	authBuffer       = 16 << 10 // holds authOctets
+	largeBuffer      = 64 << 10
+	flushAt          = 4 << 10
+	lingerOctets     = 256 << 10
+	lingerTime       = 500 * time.Millisecond
 )
 
 // Config is what all connections of a server share. It is not changed once the
@@ -49,8 +51,10 @@ const (
 type Config struct {
 	Hostname string
 	TLS      *tls.Config // nil offers no STARTTLS
-	Limits   Limits
-	Log      *slog.Logger
+	// OpenTLS is what open connections have instead.
+	OpenTLS *tls.Config
+	Limits  Limits
+	Log     *slog.Logger
 
 	instance string
 	size     string

@@ -34,6 +34,8 @@ type Kind struct {
 	Implicit bool // TLS from the first octet
 	Trusted  bool // may send without TLS and AUTH
 	Strict   bool // the profile that rules until AUTH
+	// Open: strangers may begin a message too, and each recipient decides.
+	Open bool
 }
 
 // Conn is one connection, as go-smtp sees it. The zero value is not usable.
@@ -108,6 +110,14 @@ func (g *Conn) Session() string { return g.session }
 
 // Trusted reports whether the client may send without TLS and AUTH.
 func (g *Conn) Trusted() bool { return g.kind.Trusted }
+
+// Stranger reports whether the client may send to the addresses only that take
+// mail from anybody.
+func (g *Conn) Stranger() bool { return g.kind.Open && !g.kind.Trusted && !g.authed }
+
+// strictly reports whether the strict profile binds the client: it is for those
+// who submit mail.
+func (g *Conn) strictly() bool { return g.strict && !g.Stranger() }
 
 // Strict reports whether the strict profile rules.
 func (g *Conn) Strict() bool { return g.strict }

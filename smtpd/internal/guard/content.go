@@ -170,7 +170,7 @@ func (c *Content) take(b []byte) {
 // verdict gives the refusal of what was seen so far.
 func (c *Content) verdict() *mail.Reply {
 	limit := c.g.cfg.Limits.LineOctets
-	if c.g.strict {
+	if c.g.strictly() {
 		limit = strictLine
 	}
 	switch f := &c.facts; {

@@ -56,7 +56,7 @@ func (g *Conn) lineMax() int {
 
 func (g *Conn) patience() time.Duration {
 	switch {
-	case g.strict:
+	case g.strictly():
 		return g.cfg.Limits.IdleStrict
 	case g.authed || g.kind.Trusted:
 		return g.cfg.Limits.Idle

@@ -15,7 +15,11 @@ func (g *Conn) handshake() bool {
 		return false
 	}
 	_ = g.raw.SetDeadline(time.Now().Add(g.cfg.Limits.Handshake))
-	t := tls.Server(g.raw, g.cfg.TLS)
+	c := g.cfg.TLS
+	if g.kind.Open && g.cfg.OpenTLS != nil {
+		c = g.cfg.OpenTLS
+	}
+	t := tls.Server(g.raw, c)
 	if err := t.Handshake(); err != nil {
 		g.cfg.Log.Info("TLS handshake failed", "source", g.client, "err", err)
 		g.dead = true

@@ -1,6 +1,7 @@
-// Package throttle makes guessing passwords slow: it says how long the answer to
-// a failed authentication has to wait. It owns the table of the networks that
-// failed, which is bounded. It does not wait, and knows nothing of SMTP.
+// Package throttle makes guessing passwords slow, and strangers: it says how long
+// the answer to a failed authentication has to wait, and how often a network may do
+// something. It owns the tables of the networks, which are bounded. It does not
+// wait, and knows nothing of SMTP.
 package throttle
 
 import (
