@@ -19,7 +19,7 @@ var autoSubjects = []string{
 	"auto:", "auto reply", "auto-reply", "autoreply", "auto response", "auto-response", "autoresponse", "automated reply",
 	"automatic reply", "automatic response", "out of office", "out-of-office", "out of the office", "i am out of", "i'm out of",
 	"vacation", "away from", "on vacation", "on leave", "abwesen", "automatische antwort", "automatisch antwoord", "afwezig",
-	"réponse automatique", "reponse automatique", "absence", "absent", "risposta automatica", "fuori ufficio", "respuesta automática",
+	"réponse automatique", "absence", "absent", "risposta automatica", "fuori ufficio", "respuesta automática",
 	"respuesta automatica", "fuera de la oficina", "resposta automática", "autosvar", "automaattinen vastaus", "poissa",
 	"automatická odpověď", "odpowiedź automatyczna", "автоответ", "автоматический ответ", "自動応答", "自動返信", "不在", "自动回复", "자동 회신",
 }

@@ -2,8 +2,6 @@ package report
 
 import (
 	"bytes"
-	"encoding/hex"
-	"strings"
 	"time"
 
 	"github.com/sesame-mta/sesame/mail"
@@ -67,48 +65,13 @@ func (r *Recipient) diagnostic() string {
 // Compose gives the DSN: a header section with its empty line, and a body. All
 // is 7-bit ASCII in lines of at most 998 octets, ended by CRLF.
 func (d *DSN) Compose() (header, body []byte) {
-	parts := []part{d.notification(), d.status(), d.original()}
-	boundary := "=_" + hex.EncodeToString(d.ID[:])
-	for _, p := range parts {
-		// What is returned was written by others; only a guess could hit this.
-		for bytes.Contains(p.body, []byte(boundary)) {
-			boundary += "_"
-		}
+	l := letter{
+		id: d.ID, date: d.Date, domain: d.Domain, from: "MAILER-DAEMON@" + d.Domain, to: d.To,
+		subject: "Delivery Status Notification (Failure)", about: d.MessageID,
+		kind:  "multipart/report; report-type=delivery-status",
+		parts: []part{d.notification(), d.status(), original(d.Header, d.Body)},
 	}
-
-	add := func(name, value string) { header = append(header, message.Field(name, value)...) }
-	add("Date", message.Date(d.Date))
-	add("From", "MAILER-DAEMON@"+d.Domain)
-	add("To", d.To.String())
-	add("Subject", "Delivery Status Notification (Failure)")
-	add("Message-ID", message.NewMessageID(d.ID, d.Domain))
-	if id := d.MessageID; len(id) < 250 && strings.HasPrefix(id, "<") &&
-		strings.IndexByte(id, '>') == len(id)-1 && !strings.ContainsAny(id, " \t\r\n") {
-		add("In-Reply-To", id)
-		add("References", id)
-	}
-	add("Auto-Submitted", "auto-replied") // RFC 3834 section 5
-	add("MIME-Version", "1.0")
-	add("Content-Type", `multipart/report; report-type=delivery-status; boundary="`+boundary+`"`)
-	header = append(header, "\r\n"...)
-
-	var b bytes.Buffer
-	for _, p := range parts {
-		b.WriteString("--" + boundary + "\r\n")
-		b.Write(message.Field("Content-Type", p.kind))
-		b.Write(message.Field("Content-Description", p.description))
-		b.WriteString("\r\n")
-		b.Write(p.body)
-		b.WriteString("\r\n")
-	}
-	b.WriteString("--" + boundary + "--\r\n")
-	return header, b.Bytes()
-}
-
-// part is one of the three of a report (RFC 6522 section 3).
-type part struct {
-	kind, description string
-	body              []byte
+	return l.compose()
 }
 
 // status writes the part that programs read (RFC 3464 section 2).
@@ -132,72 +95,5 @@ func (d *DSN) status() part {
 			add("Diagnostic-Code", "smtp; "+text)
 		}
 	}
-	return part{"message/delivery-status", "Delivery report", b.Bytes()}
-}
-
-// original gives back what failed: the whole message where it was given and
-// needs no encoding, else its header section (RFC 6522 sections 3 and 4).
-func (d *DSN) original() part {
-	head := cleanHeader(d.Header)
-	if d.Body != nil && plain(d.Body) {
-		head = append(append(head, '\r', '\n'), d.Body...)
-		return part{"message/rfc822", "Undelivered Message", head}
-	}
-	return part{"text/rfc822-headers", "Undelivered Message", head}
-}
-
-// maxLine is the longest line without its CRLF (RFC 5322 section 2.1.1).
-const maxLine = 998
-
-// cleanHeader gives the lines of a header section without the empty one, cut
-// where they are too long, with question marks for what is no 7-bit text.
-func cleanHeader(header []byte) []byte {
-	out := make([]byte, 0, len(header)+2)
-	for line := range strings.SplitSeq(string(header), "\r\n") {
-		if line == "" {
-			break
-		}
-		n := 0
-		for i := 0; i < len(line); i++ {
-			c := line[i]
-			if c != '\t' && (c < ' ' || c > '~') {
-				c = '?'
-			}
-			if n == maxLine {
-				out = append(out, '\r', '\n', ' ')
-				n = 1
-			}
-			out = append(out, c)
-			n++
-		}
-		out = append(out, '\r', '\n')
-	}
-	return out
-}
-
-// plain reports whether a body is 7-bit text in short lines ended by CRLF (RFC
-// 2045 section 2.7), as a message/rfc822 part without encoding must be.
-func plain(body []byte) bool {
-	line := 0
-	for i, c := range body {
-		switch {
-		case c == '\n':
-			if i == 0 || body[i-1] != '\r' {
-				return false
-			}
-			line = 0
-			continue
-		case c == '\r':
-			if i+1 == len(body) || body[i+1] != '\n' {
-				return false
-			}
-			continue
-		case c == 0 || c > 0x7f:
-			return false
-		}
-		if line++; line > maxLine {
-			return false
-		}
-	}
-	return true
+	return part{kind: "message/delivery-status", description: "Delivery report", body: b.Bytes()}
 }

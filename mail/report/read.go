@@ -49,7 +49,7 @@ func words(value string) string {
 
 // addressForm is an address that stands in text. It is looser than the grammar,
 // but for what ends it.
-const addressForm = `(?:"[^"\n]{1,64}"|[^\s<>()\[\]",;:|@]{1,128})@[^\s<>()\[\]",;:|@'*]{1,255}`
+const addressForm = `(?:"[^"\n]+"|[^\s<>()\[\]",;:|@]+)@[^\s<>()\[\]",;:|@'*]+`
 
 var oneAddress = regexp.MustCompile(addressForm)
 

@@ -2,7 +2,6 @@ package report_test
 
 import (
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,15 +10,6 @@ import (
 	"github.com/sesame-mta/sesame/mail/message"
 	"github.com/sesame-mta/sesame/mail/report"
 )
-
-func read(t testing.TB, text string) *report.Incoming {
-	t.Helper()
-	in, err := report.Read([]byte(strings.ReplaceAll(text, "\n", "\r\n")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return in
-}
 
 func TestOurOwnDSNReadsAsWhatItSays(t *testing.T) {
 	d := dsn(t)

@@ -33,7 +33,7 @@ func (d *DSN) notification() part {
 		tail = "The message was accepted as " + d.Failed.String() + " at " + message.Date(d.Arrival) + ". " + tail
 	}
 	wrap(&b, "", tail)
-	return part{"text/plain; charset=us-ascii", "Notification", b.Bytes()}
+	return part{kind: "text/plain; charset=us-ascii", description: "Notification", body: b.Bytes()}
 }
 
 // advice says what the sender can do (RFC 3463 section 3).
