@@ -34,12 +34,19 @@ var words = map[event.Type]string{
 	event.Bounce: "bounce", event.Reject: "reject", event.Complaint: "complaint",
 }
 
-// interest names who asks for an event: bounce mail, the suppression lists, and
-// the destinations of the message's configuration set.
+// interest names who asks for an event: bounce mail, and who is told of what comes
+// back late too.
 func (d *Daemon) interest(t event.Type, m *queue.Message) (names []string) {
 	if forward.Interest(t) {
 		names = append(names, forward.Consumer)
 	}
+	return append(names, d.late(t, m)...)
+}
+
+// late names who asks for an event also when the message has left long ago: the
+// suppression lists, and the destinations of its configuration set. What came back
+// by mail is forwarded as it came.
+func (d *Daemon) late(t event.Type, m *queue.Message) (names []string) {
 	if d.collects(t, m) {
 		names = append(names, suppress.Consumer)
 	}

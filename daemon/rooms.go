@@ -173,7 +173,7 @@ func (d *Daemon) buildDelivery(context.Context) error {
 		Queue: d.queue, Spool: d.spool, Router: sim, Carrier: sim, Signer: signer{d.identities},
 		Limiter: egress.NewLimiter(egress.LimiterOptions{Max: d.cfg.Delivery.PerDestination}), Scanner: newScanner(d.cfg),
 		Retry: d.cfg.Delivery.Retry, Concurrency: d.cfg.Delivery.Concurrency,
-		Suppression: d.suppression, Interest: d.interest, Trace: d.trace, Log: d.logger("dispatch"), Metrics: d.metrics,
+		Suppression: d.suppression, Interest: d.interest, Late: d.late, Trace: d.trace, Log: d.logger("dispatch"), Metrics: d.metrics,
 	})
 	return nil
 }

@@ -34,7 +34,7 @@ func (d *Daemon) collector() *suppress.Collector {
 
 // configSetOf names the configuration set of a message: event may not know queue.
 func (d *Daemon) configSetOf(ctx context.Context, id mail.ID) (string, error) {
-	m, _, err := d.spool.Load(ctx, id, nil)
+	m, err := d.spool.Kept(ctx, id) // what came back may find it gone
 	switch {
 	case errors.Is(err, queue.ErrNotFound):
 		return "", account.ErrNotFound

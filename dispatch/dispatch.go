@@ -42,7 +42,7 @@ type Contents interface {
 	Open(ctx context.Context, id mail.ID) (queue.Content, error)
 }
 
-// Options is what a Dispatcher needs. All but the last eight are required.
+// Options is what a Dispatcher needs. All but the last nine are required.
 type Options struct {
 	// Queue must tell this dispatcher what happens: its options Ready and
 	// Unrouted are the methods of the same names.
@@ -64,6 +64,9 @@ type Options struct {
 	// Interest names the consumers that want an event of this type about a
 	// message; nil is none ever.
 	Interest func(t event.Type, m *queue.Message) []string
+	// Late names those who want what comes back for a message after it has left
+	// (Feedback); nil is none ever.
+	Late func(t event.Type, m *queue.Message) []string
 	// Observe is told what became of recipients once that is on stable storage: a
 	// Delivery, DeliveryDelay, Bounce, Complaint or Reject. Late is feedback about
 	// recipients whose outcome was observed before. It must not wait, nor keep what

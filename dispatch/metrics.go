@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	reading "github.com/sesame-mta/sesame/dispatch/verdict"
+	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
 )
 
@@ -18,6 +19,7 @@ type metrics struct {
 	wait       prometheus.Histogram
 	scans      *prometheus.CounterVec
 	suppressed prometheus.Counter
+	feedback   *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -63,6 +65,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "sesame_dispatch_scans_total",
 			Help: "Messages shown to the scanner, by what it found; unknown is no answer.",
 		}, []string{"verdict"}),
+		feedback: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sesame_dispatch_feedback_total",
+			Help: "What came back for messages that had left, by the type of its event.",
+		}, []string{"type"}),
+	}
+	for _, t := range []event.Type{event.Bounce, event.Complaint, event.Subscription} {
+		m.feedback.WithLabelValues(t.String())
 	}
 	for _, result := range []mail.Result{mail.Delivered, mail.Deferred, mail.Failed} {
 		m.results.WithLabelValues(result.String())
@@ -71,7 +80,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.failures.WithLabelValues(class.String())
 	}
 	if r != nil {
-		r.MustRegister(m.attempts, m.results, m.failures, m.expired, m.uncertain, m.retried, m.inFlight, m.wait, m.scans, m.suppressed)
+		r.MustRegister(m.attempts, m.results, m.failures, m.expired, m.uncertain, m.retried, m.inFlight, m.wait, m.scans, m.suppressed, m.feedback)
 	}
 	return m
 }

@@ -20,11 +20,12 @@ const (
 	Changed                   // an operator held, released, retried or cancelled
 	Noticed                   // a mail of ours: a DSN about another message
 	Lost                      // records are missing here
+	Returned                  // feedback that came after it had left: a late bounce, a complaint
 )
 
 // String gives the word used in JSON.
 func (k Kind) String() string {
-	names := [...]string{"unknown", "accepted", "refused", "attempted", "settled", "changed", "noticed", "lost"}
+	names := [...]string{"unknown", "accepted", "refused", "attempted", "settled", "changed", "noticed", "lost", "returned"}
 	if k < 1 || int(k) >= len(names) {
 		return names[0]
 	}
@@ -37,7 +38,7 @@ func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 // UnmarshalText reads the word; one that is not known is 0.
 func (k *Kind) UnmarshalText(text []byte) error {
 	*k = 0
-	for n := Accepted; n <= Lost; n++ {
+	for n := Accepted; n <= Returned; n++ {
 		if n.String() == string(text) {
 			*k = n
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sesame-mta/sesame/api/admin"
+	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/trace"
 )
@@ -163,6 +164,8 @@ func (t *teller) tell(l *admin.TraceLine) error {
 		p.at(l.Time, "%s for %s, %s", what, paths(l.To), l.ID)
 	case trace.Attempted, trace.Settled:
 		p.attempt(l)
+	case trace.Returned:
+		p.returned(l)
 	case trace.Changed:
 		p.at(l.Time, "%s: %s", strings.Join(l.To, ", "), l.Text)
 	case trace.Lost:
@@ -239,6 +242,24 @@ func (p *page) attempt(l *admin.TraceLine) {
 	if a := l.Attempt; a != nil && a.Until > 0 {
 		p.plain("site %s is down and left alone until %s", a.Site, instant(time.Unix(a.Until, 0)))
 	}
+}
+
+// returned tells what came back after the message had left.
+func (p *page) returned(l *admin.TraceLine) {
+	for _, o := range l.Outcomes {
+		text := "complained"
+		switch o.Result {
+		case event.Bounce.String():
+			text = "bounced later: " + o.Reply
+		case event.Subscription.String():
+			text = "changed a subscription"
+		}
+		if o.Class != "" {
+			text += " [" + o.Class + "]"
+		}
+		p.at(l.Time, "%s %s", o.To, text)
+	}
+	p.some("told by ", l.Text)
 }
 
 // next tells what comes.

@@ -192,7 +192,7 @@ func counts(t event.Type, r event.Recipient) bool {
 	case event.Complaint:
 		return r.BounceSubType == "" // not one that the list itself made
 	case event.Bounce:
-		if !r.Remote || r.Reply.Code/100 != 5 {
+		if !r.Remote || class(r.Reply) != 5 {
 			return false
 		}
 		if r.BounceType != "" {
@@ -202,6 +202,15 @@ func counts(t event.Type, r event.Recipient) bool {
 	case event.Send, event.Delivery, event.DeliveryDelay, event.Reject:
 	}
 	return false
+}
+
+// class is the first digit of a reply; a bounce that came back by mail may have a
+// status alone.
+func class(r mail.Reply) int {
+	if r.Code == 0 {
+		return r.Status.Class
+	}
+	return r.Code / 100
 }
 
 // nobody reports whether a status says that a mailbox is not there, or not used

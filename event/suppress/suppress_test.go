@@ -158,6 +158,8 @@ func TestOnlyWhatTheHostSaysOfItsMailboxCounts(t *testing.T) {
 		{"address of no kind", true, mail.Refuse(550, 1, 0, "?"), nil},
 		{"null MX at the host", true, mail.Refuse(556, 1, 10, "?"), nil},
 		{"mailbox disabled", true, mail.Refuse(550, 2, 1, "?"), nil},
+		{"a status alone, of a late bounce", true, &mail.Reply{Status: mail.Status{Class: 5, Subject: 1, Detail: 1}}, nil},
+		{"a passing status alone", false, &mail.Reply{Status: mail.Status{Class: 4, Subject: 1, Detail: 1}}, nil},
 		{"read as transient", false, gone, func(r *event.Recipient) { r.BounceType = "Transient" }},
 		{"read as undetermined", false, gone, func(r *event.Recipient) { r.BounceType = "Undetermined" }},
 		{"our own words", false, gone, func(r *event.Recipient) { r.Remote = false }},
