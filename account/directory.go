@@ -10,10 +10,11 @@ type Kind uint8
 
 // The kinds.
 const (
-	KindAccount    Kind = iota + 1 // name: 12-digit id
-	KindCredential                 // name: access key id, unique over all accounts
-	KindIdentity                   // name: domain or address
-	KindConfigSet                  // name: that of the configuration set
+	KindAccount     Kind = iota + 1 // name: 12-digit id
+	KindCredential                  // name: access key id, unique over all accounts
+	KindIdentity                    // name: domain or address
+	KindConfigSet                   // name: that of the configuration set
+	KindDestination                 // name: that of its owner and its own (account/destination)
 )
 
 // What a Directory may answer beside errors of its own.

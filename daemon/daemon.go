@@ -16,6 +16,7 @@ import (
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/account/suppression"
@@ -64,18 +65,19 @@ type Daemon struct {
 	listeners listeners
 	cert      *certificate
 
-	keys        *keyfile.File
-	spool       *bolt.Spool
-	books       *bolt.Books
-	accounts    *account.Book
-	auth        *auth.Book
-	rates       quota.Rates
-	identities  *identity.Book
-	sets        *configset.Book
-	suppression *suppression.Lists
-	trace       *trace.Recorder
-	checker     *identity.Checker
-	minter      *mail.Minter
+	keys         *keyfile.File
+	spool        *bolt.Spool
+	books        *bolt.Books
+	accounts     *account.Book
+	auth         *auth.Book
+	rates        quota.Rates
+	identities   *identity.Book
+	sets         *configset.Book
+	destinations *destination.Book
+	suppression  *suppression.Lists
+	trace        *trace.Recorder
+	checker      *identity.Checker
+	minter       *mail.Minter
 
 	queue    *queue.Queue
 	desk     *submission.Desk

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"encoding/json"
@@ -15,7 +16,7 @@ import (
 	"time"
 
 	"github.com/sesame-mta/sesame/account"
-	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/delivery/egress"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/event/file"
@@ -32,6 +33,7 @@ import (
 var words = map[event.Type]string{
 	event.Send: "send", event.Delivery: "delivery", event.DeliveryDelay: "delivery_delay",
 	event.Bounce: "bounce", event.Reject: "reject", event.Complaint: "complaint",
+	event.RenderingFailure: "rendering_failure", event.Subscription: "subscription",
 }
 
 // interest names who asks for an event: bounce mail, and who is told of what comes
@@ -53,37 +55,50 @@ func (d *Daemon) late(t event.Type, m *queue.Message) (names []string) {
 	if len(m.Mail) == 0 {
 		return names // nobody was to be told when it was accepted
 	}
-	for _, dest := range d.sets.Destinations(m.Account, m.ConfigSet) {
-		switch {
-		case dest.Wants(words[t]):
-			names = append(names, publish.Consumer(dest))
-		case !dest.Disabled && slices.Contains(dest.Events, words[t]):
-			d.publisher.Skipped(dest) // it is parked
+	for _, o := range owners(m) {
+		for _, dest := range d.destinations.Of(o) {
+			switch {
+			case dest.Wants(words[t]):
+				names = append(names, publish.Consumer(dest))
+			case !dest.Disabled && slices.Contains(dest.Events, words[t]):
+				d.publisher.Skipped(dest) // it is parked
+			}
 		}
 	}
 	return names
 }
 
+// owners are those whose destinations are told of a message: its configuration set
+// and the identity that it is sent as.
+func owners(m *queue.Message) (list []destination.Owner) {
+	if m.ConfigSet != "" {
+		list = append(list, destination.Owner{Account: m.Account, Set: m.ConfigSet})
+	}
+	if m.Identity != "" {
+		list = append(list, destination.Owner{Account: m.Account, Identity: m.Identity})
+	}
+	return list
+}
+
 // published reports whether a destination may be told of a message. One that is
 // parked may be back before the message is final, and what it misses is counted.
 func (d *Daemon) published(m *queue.Message) bool {
-	if m.ConfigSet == "" {
-		return false
-	}
-	for _, dest := range d.sets.Destinations(m.Account, m.ConfigSet) {
-		if !dest.Disabled {
-			return true
+	for _, o := range owners(m) {
+		for _, dest := range d.destinations.Of(o) {
+			if !dest.Disabled {
+				return true
+			}
 		}
 	}
 	return false
 }
 
 // canTell says why there can be no destination of a kind.
-func (d *Daemon) canTell(k configset.Kind) error {
+func (d *Daemon) canTell(k destination.Kind) error {
 	switch {
-	case k == configset.File && d.cfg.Events.FileDir == "":
+	case k == destination.File && d.cfg.Events.FileDir == "":
 		return errors.New("files need [events] file_dir in the configuration file")
-	case k == configset.SNS && (d.cfg.Service.PublicURL == "" || d.cfg.Listen.Public == ""):
+	case k == destination.SNS && (d.cfg.Service.PublicURL == "" || d.cfg.Listen.Public == ""):
 		return errors.New("SNS needs [service] public_url and [listen] public in the configuration file, for its certificate and its links")
 	}
 	return nil
@@ -100,10 +115,10 @@ func (d *Daemon) buildPublisher(context.Context) error {
 	d.hooks = webhook.NewClient(guard.Check)
 	d.onClose(func() error { d.hooks.CloseIdleConnections(); return nil })
 	d.publisher = publish.New(publish.Options{Outbox: d.spool, Archive: d.spool, KeepFor: d.cfg.Events.KeepFor,
-		Destinations: func() []configset.Destination { return d.sets.AllDestinations("") },
+		Destinations: func() []destination.Destination { return d.destinations.All("") },
 		Open:         d.openSink, ParkAfter: d.cfg.Events.ParkAfter,
-		Park: func(ctx context.Context, dest configset.Destination) error {
-			_, err := d.sets.ChangeDestination(ctx, dest.Account, dest.Set, dest.Name, func(c *configset.Destination) {
+		Park: func(ctx context.Context, dest destination.Destination) error {
+			_, err := d.destinations.Change(ctx, dest.Owner, dest.Name, func(c *destination.Destination) {
 				c.Parked = time.Now().UTC().Truncate(time.Second)
 			})
 			return err
@@ -122,33 +137,38 @@ func (d *Daemon) buildPublisher(context.Context) error {
 }
 
 // openSink makes the way to a destination.
-func (d *Daemon) openSink(dest configset.Destination) (event.Sink, error) {
+func (d *Daemon) openSink(dest destination.Destination) (event.Sink, error) {
 	if err := d.canTell(dest.Kind); err != nil {
 		return nil, err
 	}
-	consumer, enc := publish.Consumer(dest), d.encoder()
+	consumer, enc := publish.Consumer(dest), d.encoder(dest)
 	switch dest.Kind {
-	case configset.File:
+	case destination.File:
 		return file.New(file.Options{Dir: d.cfg.Events.FileDir, Name: dest.Target, Encoder: enc,
 			MaxBytes: d.cfg.Events.FileRotateBytes, MaxAge: d.cfg.Events.FileRotateEvery})
-	case configset.Webhook:
-		secret, err := d.sets.Secret(dest)
+	case destination.Webhook:
+		secret, err := d.destinations.Secret(dest)
 		if err != nil {
 			return nil, err
 		}
 		return webhook.NewPlain(webhook.PlainOptions{Consumer: consumer, URL: dest.Target, Secret: secret, Client: d.hooks, Encoder: enc}), nil
-	case configset.SNS:
+	case destination.SNS:
 		return webhook.NewSNS(webhook.SNSOptions{Consumer: consumer, URL: dest.Target, Client: d.hooks, Encoder: enc,
-			Topic:  webhook.Topic{Region: d.cfg.Region, Account: dest.Account, Set: dest.Set, Name: dest.Name},
+			Topic:  d.topic(dest),
 			Signer: d.signer, Version: dest.Signature, PublicURL: strings.TrimSuffix(d.cfg.Service.PublicURL, "/"),
 			Token: d.token(dest), Confirmed: dest.Confirmed}), nil
 	}
 	return nil, fmt.Errorf("destination of kind %q", dest.Kind)
 }
 
-// encoder writes events. The id of a bounce has its time and is the same each time.
-func (d *Daemon) encoder() *event.Encoder {
-	return &event.Encoder{Hostname: d.cfg.Hostname, FeedbackID: func(e *event.Event) string {
+// topic names a destination as SNS does.
+func (d *Daemon) topic(dest destination.Destination) webhook.Topic {
+	return webhook.Topic{Region: d.cfg.Region, Account: dest.Account, Owner: cmp.Or(dest.Set, dest.Identity), Name: dest.Name}
+}
+
+// encoder writes events for a destination. The id of a bounce has its time and is the same each time.
+func (d *Daemon) encoder(dest destination.Destination) *event.Encoder {
+	return &event.Encoder{Hostname: d.cfg.Hostname, Notification: dest.Identity != "", FeedbackID: func(e *event.Event) string {
 		var who strings.Builder
 		for _, r := range e.Recipients {
 			fmt.Fprintf(&who, " %d", r.N)
@@ -157,35 +177,35 @@ func (d *Daemon) encoder() *event.Encoder {
 	}}
 }
 
-func (d *Daemon) token(dest configset.Destination) string {
+func (d *Daemon) token(dest destination.Destination) string {
 	return webhook.Token(d.keys.Key("sns-token", 32), publish.Consumer(dest), dest.Created)
 }
 
 // tellAgain puts events that a destination was told back before it.
-func (d *Daemon) tellAgain(ctx context.Context, dest configset.Destination, from uint64, since time.Time) (int, error) {
+func (d *Daemon) tellAgain(ctx context.Context, dest destination.Destination, from uint64, since time.Time) (int, error) {
 	return d.spool.Again(ctx, publish.Consumer(dest), from, since)
 }
 
 // snsHandler answers the receivers of SNS messages.
 func (d *Daemon) snsHandler() http.Handler {
-	act := func(f func(*configset.Destination)) func(context.Context, string) (string, error) {
+	act := func(f func(*destination.Destination)) func(context.Context, string) (string, error) {
 		return func(ctx context.Context, token string) (string, error) {
-			for _, dest := range d.sets.AllDestinations("") {
-				if dest.Kind != configset.SNS || !hmac.Equal([]byte(d.token(dest)), []byte(token)) {
+			for _, dest := range d.destinations.All("") {
+				if dest.Kind != destination.SNS || !hmac.Equal([]byte(d.token(dest)), []byte(token)) {
 					continue
 				}
-				_, err := d.sets.ChangeDestination(ctx, dest.Account, dest.Set, dest.Name, f)
+				_, err := d.destinations.Change(ctx, dest.Owner, dest.Name, f)
 				if errors.Is(err, account.ErrNotFound) {
 					err = webhook.ErrToken
 				}
-				return webhook.Topic{Region: d.cfg.Region, Account: dest.Account, Set: dest.Set, Name: dest.Name}.ARN(), err
+				return d.topic(dest).ARN(), err
 			}
 			return "", webhook.ErrToken
 		}
 	}
 	return &webhook.Handler{Signer: d.signer, Log: d.logger("public"),
-		Confirm:     act(func(c *configset.Destination) { c.Confirmed = true }),
-		Unsubscribe: act(func(c *configset.Destination) { c.Disabled = true })}
+		Confirm:     act(func(c *destination.Destination) { c.Confirmed = true }),
+		Unsubscribe: act(func(c *destination.Destination) { c.Disabled = true })}
 }
 
 // withSNS puts the paths of SNS before the public pages.

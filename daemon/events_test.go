@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/config"
 	"github.com/sesame-mta/sesame/event/webhook"
@@ -87,11 +88,15 @@ func withEvents(dir string) func(*config.Config) {
 	}
 }
 
+// named names a destination of the set of these tests.
+func named(name string) admin.DestinationName {
+	return admin.DestinationName{Account: "default", Set: "main", Name: name}
+}
+
 func (r *relay) createDestination(d admin.NewDestination) admin.Destination {
 	r.t.Helper()
-	d.Account, d.Set = "default", "main"
 	if d.Events == nil {
-		d.Events = []string{"send", "reject", "bounce", "complaint", "delivery", "delivery_delay"}
+		d.Events = destination.Words()
 	}
 	made, err := r.admin().CreateDestination(r.t.Context(), d)
 	if err != nil {
@@ -156,8 +161,8 @@ func TestDestinationsAreToldWhatBecameOfMail(t *testing.T) {
 	r := newRelay(t, testmx.Options{}, withEvents(dir))
 	r.createSet("main", admin.SetChange{})
 	h := newHook(t)
-	made := r.createDestination(admin.NewDestination{Name: "app", Kind: "webhook", Target: h.URL + "/in", Events: []string{"bounce"}})
-	r.createDestination(admin.NewDestination{Name: "log", Kind: "file", Target: "shop/events.jsonl"})
+	made := r.createDestination(admin.NewDestination{DestinationName: named("app"), Kind: "webhook", Target: h.URL + "/in", Events: []string{"bounce"}})
+	r.createDestination(admin.NewDestination{DestinationName: named("log"), Kind: "file", Target: "shop/events.jsonl"})
 
 	const set = "X-SES-CONFIGURATION-SET: main"
 	r.mustSend("bob@example.net", letter(set, "X-SES-MESSAGE-TAGS: campaign=spring"))
@@ -189,7 +194,7 @@ func TestDestinationsAreToldWhatBecameOfMail(t *testing.T) {
 	if head.Get("webhook-signature") != want || head.Get("sesame-sequence") != "1" {
 		t.Errorf("header %v", head)
 	}
-	again, err := r.admin().Destination(t.Context(), "default", "main", "app")
+	again, err := r.admin().Destination(t.Context(), named("app"))
 	if err != nil || again.Secret != "" {
 		t.Errorf("the secret is shown again: %q, %v", again.Secret, err)
 	}
@@ -206,8 +211,8 @@ func TestADestinationThatHangsHoldsUpNothing(t *testing.T) {
 	}))
 	t.Cleanup(hangs.Close)
 	t.Cleanup(func() { close(leave) })
-	r.createDestination(admin.NewDestination{Name: "hangs", Kind: "webhook", Target: hangs.URL})
-	r.createDestination(admin.NewDestination{Name: "log", Kind: "file", Target: "a.jsonl"})
+	r.createDestination(admin.NewDestination{DestinationName: named("hangs"), Kind: "webhook", Target: hangs.URL})
+	r.createDestination(admin.NewDestination{DestinationName: named("log"), Kind: "file", Target: "a.jsonl"})
 	r.mustSend("bob@example.net", letter("X-SES-CONFIGURATION-SET: main"))
 	<-entered
 	for range 5 {
@@ -221,7 +226,7 @@ func TestEventsOutliveARestartAndADeadDestination(t *testing.T) {
 	r.createSet("main", admin.SetChange{})
 	h := newHook(t)
 	h.answer = http.StatusServiceUnavailable
-	r.createDestination(admin.NewDestination{Name: "app", Kind: "webhook", Target: h.URL})
+	r.createDestination(admin.NewDestination{DestinationName: named("app"), Kind: "webhook", Target: h.URL})
 	r.mustSend("bob@example.net", letter("X-SES-CONFIGURATION-SET: main"))
 	first, _ := h.wait(t, 0)
 	r.stop()
@@ -242,7 +247,7 @@ func TestADestinationIsToldAgainFromAPoint(t *testing.T) {
 	dir := t.TempDir()
 	r := newRelay(t, testmx.Options{}, withEvents(dir))
 	r.createSet("main", admin.SetChange{})
-	r.createDestination(admin.NewDestination{Name: "log", Kind: "file", Target: "a.jsonl"})
+	r.createDestination(admin.NewDestination{DestinationName: named("log"), Kind: "file", Target: "a.jsonl"})
 	r.mustSend("bob@example.net", letter("X-SES-CONFIGURATION-SET: main"))
 	name := filepath.Join(dir, "a.jsonl")
 	fileLines(t, name, 2)
@@ -250,7 +255,7 @@ func TestADestinationIsToldAgainFromAPoint(t *testing.T) {
 		t.Helper()
 		// What was told is kept a moment after it stands in the file.
 		for deadline := time.Now().Add(wait); ; <-time.After(5 * time.Millisecond) {
-			got, err := r.admin().ReplayDestination(t.Context(), "default", "main", "log", q)
+			got, err := r.admin().ReplayDestination(t.Context(), named("log"), q)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -268,7 +273,7 @@ func TestADestinationIsToldAgainFromAPoint(t *testing.T) {
 	}
 	replay(admin.Replay{Since: time.Now().Add(time.Hour)}, 0)
 	replay(admin.Replay{}, 0)
-	if _, err := r.admin().DeleteDestination(t.Context(), "default", "main", "log"); err != nil {
+	if _, err := r.admin().DeleteDestination(t.Context(), named("log")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -277,7 +282,7 @@ func TestAWebhookOnAPrivateAddressIsRefused(t *testing.T) {
 	r := newRelay(t, testmx.Options{}, withEvents(t.TempDir()), func(c *config.Config) { c.Events.AllowNetworks = nil })
 	r.createSet("main", admin.SetChange{})
 	h := newHook(t)
-	r.createDestination(admin.NewDestination{Name: "app", Kind: "webhook", Target: h.URL})
+	r.createDestination(admin.NewDestination{DestinationName: named("app"), Kind: "webhook", Target: h.URL})
 	r.mustSend("bob@example.net", letter("X-SES-CONFIGURATION-SET: main"))
 	for deadline := time.Now().Add(wait); !strings.Contains(r.log.text(), "is loopback"); <-time.After(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -356,7 +361,7 @@ func TestTheKeyForSNSOutlivesTheRotationOfTheKeyFile(t *testing.T) {
 	r := newRelay(t, testmx.Options{}, withEvents(t.TempDir()))
 	r.createSet("main", admin.SetChange{})
 	h := newHook(t)
-	made := r.createDestination(admin.NewDestination{Name: "app", Kind: "webhook", Target: h.URL, Events: []string{"send"}})
+	made := r.createDestination(admin.NewDestination{DestinationName: named("app"), Kind: "webhook", Target: h.URL, Events: []string{"send"}})
 	if _, err := r.admin().RotateKey(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -371,7 +376,7 @@ func TestTheKeyForSNSOutlivesTheRotationOfTheKeyFile(t *testing.T) {
 	if want := webhook.Sign(secret, head.Get("webhook-id"), head.Get("webhook-timestamp"), body); head.Get("webhook-signature") != want {
 		t.Errorf("header %v", head)
 	}
-	r.createDestination(admin.NewDestination{Name: "sns", Kind: "sns", Target: h.URL, Signature: 1, Events: []string{"send"}})
+	r.createDestination(admin.NewDestination{DestinationName: named("sns"), Kind: "sns", Target: h.URL, Signature: 1, Events: []string{"send"}})
 	_, body = h.wait(t, 1)
 	verifySNS(t, r, body)
 }
@@ -381,10 +386,10 @@ func TestMailToAParkedDestinationIsCounted(t *testing.T) {
 	r.createSet("main", admin.SetChange{})
 	h := newHook(t)
 	h.answer = http.StatusGone
-	r.createDestination(admin.NewDestination{Name: "app", Kind: "webhook", Target: h.URL, Events: []string{"send"}})
+	r.createDestination(admin.NewDestination{DestinationName: named("app"), Kind: "webhook", Target: h.URL, Events: []string{"send"}})
 	r.mustSend("bob@example.net", letter("X-SES-CONFIGURATION-SET: main"))
 	for deadline := time.Now().Add(wait); ; <-time.After(5 * time.Millisecond) {
-		d, err := r.admin().Destination(t.Context(), "default", "main", "app")
+		d, err := r.admin().Destination(t.Context(), named("app"))
 		if err != nil || time.Now().After(deadline) {
 			t.Fatalf("%+v, %v", d, err)
 		}
@@ -411,7 +416,7 @@ func TestMailToAParkedDestinationIsCounted(t *testing.T) {
 	h.mu.Lock()
 	h.answer, h.bodies, h.heads = http.StatusOK, nil, nil
 	h.mu.Unlock()
-	if _, err := r.admin().ReplayDestination(t.Context(), "default", "main", "app", admin.Replay{}); err != nil {
+	if _, err := r.admin().ReplayDestination(t.Context(), named("app"), admin.Replay{}); err != nil {
 		t.Fatal(err)
 	}
 	if head, _ := h.wait(t, 0); head.Get("sesame-sequence") != "1" {
@@ -425,7 +430,7 @@ func TestSNSIsConfirmedSignedAndUnsubscribed(t *testing.T) {
 			r := newRelay(t, testmx.Options{}, withEvents(t.TempDir()))
 			r.createSet("main", admin.SetChange{})
 			h := newHook(t)
-			made := r.createDestination(admin.NewDestination{Name: "sns", Kind: "sns", Target: h.URL, Signature: version, Events: []string{"send"}})
+			made := r.createDestination(admin.NewDestination{DestinationName: named("sns"), Kind: "sns", Target: h.URL, Signature: version, Events: []string{"send"}})
 			if made.State != "unconfirmed" {
 				t.Errorf("state %s", made.State)
 			}
@@ -445,7 +450,7 @@ func TestSNSIsConfirmedSignedAndUnsubscribed(t *testing.T) {
 				t.Errorf("got %s", body)
 			}
 			r.public(t, m["UnsubscribeURL"])
-			if d, err := r.admin().Destination(t.Context(), "default", "main", "sns"); err != nil || d.State != "disabled" {
+			if d, err := r.admin().Destination(t.Context(), named("sns")); err != nil || d.State != "disabled" {
 				t.Errorf("got %+v, %v", d, err)
 			}
 		})

@@ -27,7 +27,7 @@ func TestWordsOfAHostReachTheEvents(t *testing.T) {
 		return testmx.Action{}
 	}}, withEvents(dir), func(c *config.Config) { c.Delivery.Retry = []time.Duration{50 * time.Millisecond} })
 	r.createSet("main", admin.SetChange{})
-	r.createDestination(admin.NewDestination{Name: "log", Kind: "file", Target: "log.jsonl", Events: []string{"bounce", "delivery", "delivery_delay"}})
+	r.createDestination(admin.NewDestination{DestinationName: named("log"), Kind: "file", Target: "log.jsonl", Events: []string{"bounce", "delivery", "delivery_delay"}})
 
 	const set = "X-SES-CONFIGURATION-SET: main"
 	r.mustSend("grey@example.net", letter(set))

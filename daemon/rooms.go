@@ -85,8 +85,11 @@ func (d *Daemon) openBooks(ctx context.Context) error {
 	}
 	d.identities, err = identity.Open(ctx, identity.Options{Directory: d.books, Keys: d.keys,
 		Host: d.cfg.Hostname, Service: d.cfg.Service.Domain, Feedback: d.cfg.Service.FeedbackHost, Sources: sources,
-		Changed: d.identityChanged, Log: d.logger("identity")})
+		Removing: d.removeIdentity, Changed: d.identityChanged, Log: d.logger("identity")})
 	if err != nil {
+		return err
+	}
+	if err := d.openDestinations(ctx); err != nil {
 		return err
 	}
 	if err := d.openSets(ctx); err != nil {
@@ -226,7 +229,7 @@ func (d *Daemon) buildDoors(context.Context) error {
 	d.admin = admin.New(admin.Options{
 		Checker: d.checker, MailLink: mailLink,
 		Hostname: d.cfg.Hostname, Version: d.o.Version, Accounts: d.accounts, Identities: d.identities,
-		Sets: d.sets, Queue: d.queue, Spool: d.spool, Cancelled: d.dispatch.Cancelled, Usage: d.spool, Rates: &d.rates, Contact: d.contact, NoSandbox: !d.cfg.Sandbox,
+		Sets: d.sets, Destinations: d.destinations, Queue: d.queue, Spool: d.spool, Cancelled: d.dispatch.Cancelled, Usage: d.spool, Rates: &d.rates, Contact: d.contact, NoSandbox: !d.cfg.Sandbox,
 		Trace: d.trace, Held: d.dispatch.Held, Suppression: d.suppression, RemoveOwned: d.removeOwned, TellAgain: d.tellAgain, RotateKey: d.rotateKey, Log: d.logger("admin"),
 	})
 	return nil

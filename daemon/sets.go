@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/account/destination"
 )
 
 // openSets reads the configuration sets, and says which of them send from a pool
@@ -15,7 +16,9 @@ func (d *Daemon) openSets(ctx context.Context) error {
 	}
 	var err error
 	if d.sets, err = configset.Open(ctx, configset.Options{Directory: d.books, Pools: pools,
-		Keys: d.keys, Can: d.canTell, Changed: d.destinationsChanged}); err != nil {
+		Removing: func(ctx context.Context, accountID, name string) error {
+			return d.destinations.DeleteAll(ctx, destination.Owner{Account: accountID, Set: name})
+		}}); err != nil {
 		return err
 	}
 	for _, s := range d.sets.Stray() {
@@ -32,11 +35,4 @@ func (d *Daemon) serviceKeys() []string {
 		return nil
 	}
 	return d.systemKeys()
-}
-
-// destinationsChanged has them told as they are now.
-func (d *Daemon) destinationsChanged() {
-	if d.publisher != nil { // not while the rooms are built
-		d.publisher.Changed()
-	}
 }

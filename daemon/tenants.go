@@ -45,7 +45,7 @@ func (d *Daemon) rotateKey(ctx context.Context) (id string, sealed int, err erro
 	// Begun, it is better ended than broken off with the command.
 	ctx = context.WithoutCancel(ctx)
 	err = d.keys.Rotate(func() error {
-		for _, reseal := range []func(context.Context) (int, error){d.accounts.Reseal, d.identities.Reseal, d.sets.Reseal, d.resealSigning} {
+		for _, reseal := range []func(context.Context) (int, error){d.accounts.Reseal, d.identities.Reseal, d.destinations.Reseal, d.resealSigning} {
 			n, err := reseal(ctx)
 			if err != nil {
 				return err

@@ -2,17 +2,27 @@ package event
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 )
 
 // destinationPrefix begins the name of every consumer that is a destination.
 const destinationPrefix = "to/"
 
+// maxConsumer is the longest name that the outbox takes, in octets.
+const maxConsumer = 255
+
 // DestinationConsumer gives the name under which the outbox keeps events for a
-// destination of a configuration set. The names of sets and destinations hold no
-// slash.
-func DestinationConsumer(account, set, name string) string {
-	return destinationPrefix + account + "/" + set + "/" + name
+// destination of an owner in an account. The name of a destination holds no slash.
+// Of a long owner it has a digest.
+func DestinationConsumer(account, owner, name string) string {
+	full := destinationPrefix + account + "/" + owner + "/" + name
+	if len(full) <= maxConsumer {
+		return full
+	}
+	sum := sha256.Sum256([]byte(owner))
+	return destinationPrefix + account + "/#" + hex.EncodeToString(sum[:]) + "/" + name
 }
 
 // IsDestination reports whether a consumer is a destination. It finds in an event

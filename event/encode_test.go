@@ -215,3 +215,14 @@ func FuzzAMailObjectIsJSONWhateverTheFieldsHold(f *testing.F) {
 		}
 	})
 }
+
+func TestTheOutboxTakesTheNameOfEveryDestination(t *testing.T) {
+	long := "identity:" + strings.Repeat("a/b", 100) + "@example.org"
+	one, two := event.DestinationConsumer("000000000001", long, "app"), event.DestinationConsumer("000000000001", long+"x", "app")
+	if len(one) > 255 || one == two || !event.IsDestination(one) {
+		t.Errorf("got %q and %q", one, two)
+	}
+	if got := event.DestinationConsumer("000000000001", "identity:example.org", "app"); got != "to/000000000001/identity:example.org/app" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -18,14 +18,10 @@ type Options struct {
 	Directory account.Directory
 	// Pools are the names of the pools that have sources.
 	Pools []string
-	// Keys seals the secrets of destinations; needed for webhooks only.
-	Keys Sealer
-	// Can says why there can be no destination of a kind; nil allows all.
-	Can func(Kind) error
 	// CanUnsubscribe says why recipients cannot leave a mailing list; nil allows it.
 	CanUnsubscribe func() error
-	// Changed is called after the destinations changed; nil is nobody.
-	Changed func()
+	// Removing removes what belongs to a set, before the set goes; nil is nothing.
+	Removing func(ctx context.Context, accountID, name string) error
 }
 
 // Book is the configuration sets of all accounts. It reads from memory; a change
@@ -41,8 +37,7 @@ type Book struct {
 // entry is a set in memory, with the version to compare.
 type entry struct {
 	Set
-	version      uint64
-	destinations []Destination // in the order of names; never changed, only replaced
+	version uint64
 }
 
 // Open reads the sets into memory.
@@ -175,11 +170,6 @@ func (b *Book) check(s Set, pool, unsubscribe bool) error {
 
 // put is called under the lock of change.
 func (b *Book) put(ctx context.Context, e entry) (Set, error) {
-	old := b.Destinations(e.Account, e.Name)
-	e.destinations = slices.Clone(e.destinations)
-	if err := b.refresh(e.destinations); err != nil {
-		return Set{}, err
-	}
 	r, err := e.record()
 	if err != nil {
 		return Set{}, err
@@ -195,17 +185,7 @@ func (b *Book) put(ctx context.Context, e entry) (Set, error) {
 	b.mu.Lock()
 	b.keep(e)
 	b.mu.Unlock()
-	if len(old)+len(e.destinations) > 0 {
-		b.changed()
-	}
 	return e.Set, nil
-}
-
-// changed is called when destinations changed.
-func (b *Book) changed() {
-	if b.o.Changed != nil {
-		b.o.Changed()
-	}
 }
 
 // Delete ends a set; account.ErrNotFound. Mail that was accepted under it leaves
@@ -219,6 +199,11 @@ func (b *Book) Delete(ctx context.Context, accountID, name string) (Set, error) 
 	if !ok {
 		return Set{}, notFound(name)
 	}
+	if b.o.Removing != nil {
+		if err := b.o.Removing(ctx, accountID, name); err != nil {
+			return Set{}, fmt.Errorf("delete configuration set %q: %w", name, err)
+		}
+	}
 	r := account.Record{Kind: account.KindConfigSet, Account: accountID, Name: name, Version: old.version}
 	if err := b.o.Directory.Delete(context.WithoutCancel(ctx), r); err != nil {
 		return Set{}, fmt.Errorf("delete configuration set %q: %w", name, err)
@@ -229,9 +214,6 @@ func (b *Book) Delete(ctx context.Context, accountID, name string) (Set, error) 
 		delete(b.sets, accountID)
 	}
 	b.mu.Unlock()
-	if len(old.destinations) > 0 {
-		b.changed()
-	}
 	return old.Set, nil
 }
 

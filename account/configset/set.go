@@ -109,17 +109,12 @@ type data struct {
 	Suppression Suppression `json:"suppression,omitempty"`
 	Pool        string      `json:"pool,omitempty"`
 	Unsubscribe string      `json:"unsubscribe,omitempty"`
-
-	Destinations []destinationData `json:"destinations,omitempty"`
 }
 
 func (e entry) record() (account.Record, error) {
 	s := e.Set
 	d := data{V: version, Created: s.Created, TLS: s.TLS, MaxDelivery: int64(s.MaxDelivery / time.Second),
 		Paused: !s.Sending, Suppression: s.Suppression, Pool: s.Pool, Unsubscribe: s.Unsubscribe}
-	for _, one := range e.destinations {
-		d.Destinations = append(d.Destinations, one.data())
-	}
 	text, err := json.Marshal(d)
 	return account.Record{Kind: account.KindConfigSet, Account: s.Account, Name: s.Name, Version: e.version, Data: text}, err
 }
@@ -132,10 +127,6 @@ func decode(r account.Record) (entry, error) {
 	if d.V != version {
 		return entry{}, fmt.Errorf("configuration set %s of %s: written in form %d, this program knows %d", r.Name, r.Account, d.V, version)
 	}
-	e := entry{version: r.Version, Set: Set{r.Account, r.Name, d.Created, d.TLS, time.Duration(d.MaxDelivery) * time.Second,
-		!d.Paused, d.Suppression, d.Pool, d.Unsubscribe}}
-	for _, one := range d.Destinations {
-		e.destinations = append(e.destinations, one.destination(r.Account, r.Name))
-	}
-	return e, nil
+	return entry{version: r.Version, Set: Set{r.Account, r.Name, d.Created, d.TLS, time.Duration(d.MaxDelivery) * time.Second,
+		!d.Paused, d.Suppression, d.Pool, d.Unsubscribe}}, nil
 }

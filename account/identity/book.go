@@ -29,6 +29,9 @@ type Options struct {
 	Feedback string
 	// Sources are the addresses it sends from, where they are known.
 	Sources []Source
+	// Removing removes what belongs to an identity, before the identity goes; nil is
+	// nothing.
+	Removing func(ctx context.Context, accountID, name string) error
 	// Changed is told of every change of a state, after it is on stable storage.
 	Changed func(Change)
 	Log     *slog.Logger
@@ -244,6 +247,11 @@ func (b *Book) Remove(ctx context.Context, accountID, text string) error {
 	e := b.get(n)
 	if e == nil {
 		return missingError(text)
+	}
+	if b.o.Removing != nil {
+		if err := b.o.Removing(ctx, n.account, e.Name); err != nil {
+			return fmt.Errorf("remove identity %s: %w", text, err)
+		}
 	}
 	r := account.Record{Kind: account.KindIdentity, Account: n.account, Name: e.Name, Version: e.version}
 	if err := b.o.Directory.Delete(context.WithoutCancel(ctx), r); err != nil {

@@ -1,23 +1,35 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
-	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/event/webhook"
 )
 
+// DestinationName names a destination: its account, the configuration set or the
+// identity that it belongs to, and its name there.
+type DestinationName struct {
+	Account  string `json:"account"`
+	Set      string `json:"configuration_set,omitempty"`
+	Identity string `json:"identity,omitempty"`
+	Name     string `json:"name"`
+}
+
+// Owner gives the set or the identity.
+func (n DestinationName) Owner() string { return cmp.Or(n.Set, n.Identity) }
+
 // Destination is a place that is told of the events of mail under a
-// configuration set.
+// configuration set, or sent as an identity.
 type Destination struct {
-	Account   string    `json:"account"`
-	Set       string    `json:"configuration_set"`
-	Name      string    `json:"name"`
+	DestinationName
 	Kind      string    `json:"kind"` // "webhook", "sns" or "file"
 	Target    string    `json:"target"`
 	Events    []string  `json:"events"`
@@ -31,9 +43,7 @@ type Destination struct {
 
 // NewDestination is what a destination is made from.
 type NewDestination struct {
-	Account   string   `json:"account"`
-	Set       string   `json:"configuration_set"`
-	Name      string   `json:"name"`
+	DestinationName
 	Kind      string   `json:"kind"`
 	Target    string   `json:"target"`
 	Events    []string `json:"events"`
@@ -49,9 +59,7 @@ type Replay struct {
 
 // replayRequest is the body of POST /v1/destinations/replay.
 type replayRequest struct {
-	Account string `json:"account"`
-	Set     string `json:"configuration_set"`
-	Name    string `json:"name"`
+	DestinationName
 	Replay
 }
 
@@ -71,21 +79,38 @@ func (s *Server) destinationRoutes() map[string]handler {
 	}
 }
 
+// destinationOwner gives what a destination belongs to.
+func (s *Server) destinationOwner(n DestinationName) (destination.Owner, error) {
+	a, err := s.account(n.Account)
+	if err != nil {
+		return destination.Owner{}, err
+	}
+	o := destination.Owner{Account: a.ID, Set: n.Set}
+	if n.Identity != "" {
+		i, err := s.o.Identities.Get(a.ID, n.Identity) // in the form in which it is kept
+		if err != nil {
+			return destination.Owner{}, s.noIdentity(err, a.ID)
+		}
+		o.Identity = i.Name
+	}
+	return o, nil
+}
+
 func (s *Server) createDestination(r *http.Request) (any, error) {
 	q, err := read[NewDestination](r)
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.o.Accounts.Lookup(q.Account)
+	o, err := s.destinationOwner(q.DestinationName)
 	if err != nil {
 		return nil, err
 	}
-	d, secret, err := s.o.Sets.AddDestination(r.Context(), configset.Destination{Account: a.ID, Set: q.Set, Name: q.Name,
-		Kind: configset.Kind(q.Kind), Target: q.Target, Events: q.Events, Signature: q.Signature})
+	d, secret, err := s.o.Destinations.Add(r.Context(), destination.Destination{Owner: o, Name: q.Name,
+		Kind: destination.Kind(q.Kind), Target: q.Target, Events: q.Events, Signature: q.Signature})
 	if err != nil {
 		return nil, err
 	}
-	s.o.Log.Info("destination created", "account", a.ID, "text", d.Set+"/"+d.Name)
+	s.o.Log.Info("destination created", "account", o.Account, "text", o.String()+"/"+d.Name)
 	out := s.destination(d)
 	if secret != nil {
 		out.Secret = webhook.SecretText(secret)
@@ -93,12 +118,17 @@ func (s *Server) createDestination(r *http.Request) (any, error) {
 	return out, nil
 }
 
-func (s *Server) showDestination(r *http.Request) (any, error) {
-	a, err := s.o.Accounts.Lookup(r.FormValue("account"))
+// theDestination gives the one that a query names.
+func (s *Server) theDestination(r *http.Request) (destination.Destination, error) {
+	o, err := s.destinationOwner(DestinationName{Account: r.FormValue("account"), Set: r.FormValue("set"), Identity: r.FormValue("identity")})
 	if err != nil {
-		return nil, err
+		return destination.Destination{}, err
 	}
-	d, err := s.o.Sets.Destination(a.ID, r.FormValue("set"), r.FormValue("name"))
+	return s.o.Destinations.Get(o, r.FormValue("name"))
+}
+
+func (s *Server) showDestination(r *http.Request) (any, error) {
+	d, err := s.theDestination(r)
 	if err != nil {
 		return nil, err
 	}
@@ -106,18 +136,14 @@ func (s *Server) showDestination(r *http.Request) (any, error) {
 }
 
 func (s *Server) deleteDestination(r *http.Request) (any, error) {
-	a, err := s.o.Accounts.Lookup(r.FormValue("account"))
+	d, err := s.theDestination(r)
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.o.Sets.Destination(a.ID, r.FormValue("set"), r.FormValue("name"))
-	if err != nil {
+	if err := s.o.Destinations.Delete(r.Context(), d.Owner, d.Name); err != nil {
 		return nil, err
 	}
-	if err := s.o.Sets.DeleteDestination(r.Context(), a.ID, d.Set, d.Name); err != nil {
-		return nil, err
-	}
-	s.o.Log.Info("destination deleted", "account", a.ID, "text", d.Set+"/"+d.Name)
+	s.o.Log.Info("destination deleted", "account", d.Account, "text", d.Owner.String()+"/"+d.Name)
 	return s.destination(d), nil
 }
 
@@ -128,11 +154,11 @@ func (s *Server) replayDestination(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.o.Accounts.Lookup(q.Account)
+	o, err := s.destinationOwner(q.DestinationName)
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.o.Sets.Destination(a.ID, q.Set, q.Name)
+	d, err := s.o.Destinations.Get(o, q.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -145,13 +171,13 @@ func (s *Server) replayDestination(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	d, err = s.o.Sets.ChangeDestination(r.Context(), a.ID, q.Set, q.Name, func(d *configset.Destination) {
+	d, err = s.o.Destinations.Change(r.Context(), o, q.Name, func(d *destination.Destination) {
 		d.Parked, d.Disabled, d.Resumed = time.Time{}, false, time.Now().UTC()
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.o.Log.Info("destination resumed", "account", a.ID, "text", d.Set+"/"+d.Name, "to", again)
+	s.o.Log.Info("destination resumed", "account", o.Account, "text", o.String()+"/"+d.Name, "to", again)
 	return Replayed{s.destination(d), again}, nil
 }
 
@@ -164,10 +190,10 @@ func (s *Server) listDestinations(r *http.Request) (any, error) {
 		}
 		id = a.ID
 	}
-	set := r.FormValue("set")
+	set, identity := r.FormValue("set"), r.FormValue("identity")
 	return list(func(_ context.Context, write func(any) error) error {
-		for _, d := range s.o.Sets.AllDestinations(id) {
-			if set != "" && d.Set != set {
+		for _, d := range s.o.Destinations.All(id) {
+			if set != "" && d.Set != set || identity != "" && !strings.EqualFold(d.Identity, identity) {
 				continue
 			}
 			if err := write(s.destination(d)); err != nil {
@@ -178,46 +204,48 @@ func (s *Server) listDestinations(r *http.Request) (any, error) {
 	}), nil
 }
 
-func (s *Server) destination(d configset.Destination) Destination {
+func (s *Server) destination(d destination.Destination) Destination {
 	state := "on"
 	switch {
 	case !d.Parked.IsZero():
 		state = "parked"
 	case d.Disabled:
 		state = "disabled"
-	case d.Kind == configset.SNS && !d.Confirmed:
+	case d.Kind == destination.SNS && !d.Confirmed:
 		state = "unconfirmed"
 	}
-	return Destination{Account: s.name(d.Account), Set: d.Set, Name: d.Name, Kind: string(d.Kind), Target: d.Target,
-		Events: d.Events, State: state, Parked: d.Parked, Signature: d.Signature, Created: d.Created}
+	return Destination{DestinationName: DestinationName{s.name(d.Account), d.Set, d.Identity, d.Name}, Kind: string(d.Kind),
+		Target: d.Target, Events: d.Events, State: state, Parked: d.Parked, Signature: d.Signature, Created: d.Created}
 }
 
-// CreateDestination makes a destination of a configuration set that exists.
+// CreateDestination makes a destination of a configuration set or an identity that
+// exists.
 func (c *Client) CreateDestination(ctx context.Context, d NewDestination) (Destination, error) {
 	return one[Destination](ctx, c, "POST", "/v1/destinations", nil, d)
 }
 
 // Destination gives one.
-func (c *Client) Destination(ctx context.Context, account, set, name string) (Destination, error) {
-	return one[Destination](ctx, c, "GET", "/v1/destinations/show", destinationQuery(account, set, name), nil)
+func (c *Client) Destination(ctx context.Context, n DestinationName) (Destination, error) {
+	return one[Destination](ctx, c, "GET", "/v1/destinations/show", n.query(), nil)
 }
 
 // DeleteDestination ends one; what waits for it is dropped.
-func (c *Client) DeleteDestination(ctx context.Context, account, set, name string) (Destination, error) {
-	return one[Destination](ctx, c, "DELETE", "/v1/destinations", destinationQuery(account, set, name), nil)
+func (c *Client) DeleteDestination(ctx context.Context, n DestinationName) (Destination, error) {
+	return one[Destination](ctx, c, "DELETE", "/v1/destinations", n.query(), nil)
 }
 
 // ReplayDestination has one told what waits for it, parked or not, and again what
 // is asked for.
-func (c *Client) ReplayDestination(ctx context.Context, account, set, name string, r Replay) (Replayed, error) {
-	return one[Replayed](ctx, c, "POST", "/v1/destinations/replay", nil, replayRequest{account, set, name, r})
+func (c *Client) ReplayDestination(ctx context.Context, n DestinationName, r Replay) (Replayed, error) {
+	return one[Replayed](ctx, c, "POST", "/v1/destinations/replay", nil, replayRequest{n, r})
 }
 
-// Destinations lists those of a set, of an account when set is empty, or of all.
-func (c *Client) Destinations(ctx context.Context, account, set string) iter.Seq2[Destination, error] {
-	return many[Destination](ctx, c, "/v1/destinations", url.Values{"account": {account}, "set": {set}})
+// Destinations lists those that fit: of an account, of a set, of an identity, or
+// where n says nothing, all.
+func (c *Client) Destinations(ctx context.Context, n DestinationName) iter.Seq2[Destination, error] {
+	return many[Destination](ctx, c, "/v1/destinations", n.query())
 }
 
-func destinationQuery(account, set, name string) url.Values {
-	return url.Values{"account": {account}, "set": {set}, "name": {name}}
+func (n DestinationName) query() url.Values {
+	return url.Values{"account": {n.Account}, "set": {n.Set}, "identity": {n.Identity}, "name": {n.Name}}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/account/suppression"
@@ -51,14 +52,16 @@ type Spool interface {
 
 // Options is what a Server needs. Those before Cancelled must be set.
 type Options struct {
-	Hostname    string
-	Version     string
-	Accounts    *account.Book
-	Identities  *identity.Book
-	Sets        *configset.Book
-	Suppression *suppression.Lists
-	Queue       Queue
-	Spool       Spool
+	Hostname   string
+	Version    string
+	Accounts   *account.Book
+	Identities *identity.Book
+	Sets       *configset.Book
+	// Destinations are those of sets and of identities.
+	Destinations *destination.Book
+	Suppression  *suppression.Lists
+	Queue        Queue
+	Spool        Spool
 	// Cancelled gives the events that tell the sender of recipients that an
 	// operator cancelled; nil tells nobody.
 	Cancelled func(*queue.Message, []queue.Entry) []event.Event
@@ -73,7 +76,7 @@ type Options struct {
 	RemoveOwned func(ctx context.Context, accountID string) error
 	// TellAgain puts events that a destination was told already back before it, and
 	// tells how many; nil refuses.
-	TellAgain func(ctx context.Context, d configset.Destination, from uint64, since time.Time) (int, error)
+	TellAgain func(ctx context.Context, d destination.Destination, from uint64, since time.Time) (int, error)
 	// Contact tells the contacts of accounts of pauses; nil tells nobody.
 	Contact *contact.Mailer
 	// RotateKey puts a new key in the place of that under which secrets lie
@@ -251,9 +254,9 @@ func codeOf(err error) int {
 		{configset.ErrUnsubscribe, http.StatusBadRequest},
 		{configset.ErrServer, http.StatusConflict},
 		{configset.ErrTooMany, http.StatusConflict},
-		{configset.ErrDestination, http.StatusBadRequest},
-		{configset.ErrDestinationName, http.StatusBadRequest},
-		{configset.ErrDestinationCount, http.StatusConflict},
+		{destination.ErrBad, http.StatusBadRequest},
+		{destination.ErrName, http.StatusBadRequest},
+		{destination.ErrCount, http.StatusConflict},
 		{identity.ErrSetting, http.StatusBadRequest},
 		{identity.ErrLimit, http.StatusConflict},
 		{account.ErrNotFound, http.StatusNotFound},

@@ -14,6 +14,7 @@ import (
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/accounttest"
 	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/api/admin"
@@ -99,7 +100,11 @@ func serve(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	sets, err := configset.Open(ctx, configset.Options{Directory: dir, Keys: k, Pools: []string{"bulk", "default"}})
+	sets, err := configset.Open(ctx, configset.Options{Directory: dir, Pools: []string{"bulk", "default"}})
+	if err != nil {
+		return err
+	}
+	destinations, err := destination.Open(ctx, destination.Options{Directory: dir, Keys: k})
 	if err != nil {
 		return err
 	}
@@ -121,7 +126,7 @@ func serve(env *testscript.Env) error {
 		return err
 	}
 	server := admin.New(admin.Options{
-		Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Sets: sets, Queue: q, Spool: waiting, Trace: lives,
+		Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Sets: sets, Destinations: destinations, Queue: q, Spool: waiting, Trace: lives,
 		Suppression: suppression.New(suppression.Options{Store: store, Accounts: books, Sets: sets}),
 	})
 	done := make(chan error, 1)

@@ -10,16 +10,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/api/admin"
 )
 
 func newDestination(a *app) *cobra.Command {
-	return group("destination", "Make and list destinations: who is told what became of mail under a configuration set",
+	return group("destination", "Make and list destinations: who is told what became of mail",
 		newDestinationCreate(a), newDestinationList(a),
 		destinationCommand(a, "show", "Show a destination", (*admin.Client).Destination,
 			func(d admin.Destination) []row { return destinationRows(d) }),
 		destinationCommand(a, "delete", "Delete a destination; events that wait for it are dropped", (*admin.Client).DeleteDestination,
-			func(d admin.Destination) []row { return []row{{fmt.Sprintf("%s of %s is deleted.", d.Name, d.Set)}} }),
+			func(d admin.Destination) []row {
+				return []row{{fmt.Sprintf("%s of %s is deleted.", d.Name, d.Owner())}}
+			}),
 		newDestinationReplay(a))
 }
 
@@ -30,11 +33,11 @@ func newDestinationReplay(a *app) *cobra.Command {
 		at    time.Time
 	)
 	cmd := destinationCommand(a, "replay", "Tell a destination what waits for it, parked or not, and again what it was told",
-		func(c *admin.Client, ctx context.Context, owner, set, name string) (admin.Replayed, error) {
-			return c.ReplayDestination(ctx, owner, set, name, admin.Replay{From: from, Since: at})
+		func(c *admin.Client, ctx context.Context, n admin.DestinationName) (admin.Replayed, error) {
+			return c.ReplayDestination(ctx, n, admin.Replay{From: from, Since: at})
 		},
 		func(d admin.Replayed) []row {
-			return []row{{fmt.Sprintf("%s of %s is %s. %d events are told again.", d.Name, d.Set, d.State, d.Again)}}
+			return []row{{fmt.Sprintf("%s of %s is %s. %d events are told again.", d.Name, d.Owner(), d.State, d.Again)}}
 		})
 	cmd.Flags().Uint64Var(&from, "from", 0, "tell again the events from this `number` on")
 	cmd.Flags().StringVar(&since, "since", "", "tell again the events since this `time`, as 2026-02-03T04:05:06Z")
@@ -55,6 +58,9 @@ func destinationRows(d admin.Destination) []row {
 		{"destination", d.Name}, {"configuration set", d.Set}, {"account", d.Account}, {"kind", d.Kind}, {"target", d.Target},
 		{"events", strings.Join(d.Events, ",")}, {"state", d.State}, {"created", instant(d.Created)},
 	}
+	if d.Identity != "" {
+		rows[1] = row{"identity", d.Identity}
+	}
 	if !d.Parked.IsZero() {
 		rows = append(rows, row{"parked", instant(d.Parked)})
 	}
@@ -73,7 +79,8 @@ func newDestinationCreate(a *app) *cobra.Command {
 		Use: "create", Short: "Make a destination", Args: cobra.NoArgs,
 		Long: "Make a destination: a webhook signed with a secret that is shown once, a webhook in\n" +
 			"the envelope of Amazon SNS, or a file of JSON lines. It is told of mail that is\n" +
-			"accepted from now on.",
+			"accepted from now on, under a configuration set or sent as an identity. For an identity\n" +
+			"the JSON is that of the notifications of SES, and the events are bounce, complaint and delivery.",
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			for kind, target := range map[string]string{"webhook": hook, "sns": sns, "file": out} {
 				if target != "" {
@@ -82,6 +89,9 @@ func newDestinationCreate(a *app) *cobra.Command {
 			}
 			if d.Kind != "sns" {
 				d.Signature = 0
+			}
+			if d.Identity != "" && !cmd.Flags().Changed("events") {
+				d.Events = []string{"bounce", "complaint"}
 			}
 			client, err := a.client()
 			if err != nil {
@@ -94,29 +104,28 @@ func newDestinationCreate(a *app) *cobra.Command {
 			return a.object(made, destinationRows(made)...)
 		}),
 		PreRunE: func(*cobra.Command, []string) error {
-			if d.Set == "" || d.Name == "" {
-				return errors.New("name the configuration set and the destination with --configuration-set and --name")
+			if d.Name == "" {
+				return errors.New("name the destination with --name")
 			}
-			return nil
+			return owned(d.DestinationName)
 		},
 	})
 	flags := cmd.Flags()
-	flags.StringVar(&d.Account, "account", account.DefaultName, "the account's `name`")
-	flags.StringVar(&d.Set, "configuration-set", "", "the configuration set's `name`")
+	ownerFlags(cmd, &d.DestinationName)
 	flags.StringVar(&d.Name, "name", "", "the destination's `name`")
 	flags.StringVar(&hook, "webhook", "", "`URL` to post events to")
 	flags.StringVar(&sns, "sns-webhook", "", "`URL` to post events to as Amazon SNS does")
 	flags.StringVar(&out, "file", "", "`path` of a file of events, below [events] file_dir")
 	flags.IntVar(&d.Signature, "signature-version", 1, "of SNS: `1` (SHA-1, which every validator knows) or 2 (SHA-256)")
-	flags.StringSliceVar(&d.Events, "events", []string{"send", "reject", "bounce", "complaint", "delivery", "delivery_delay"},
-		"the `types` of events, parted by commas")
+	flags.StringSliceVar(&d.Events, "events", destination.Words(),
+		"the `types` of events, parted by commas; bounce,complaint for an identity")
 	cmd.MarkFlagsMutuallyExclusive("webhook", "sns-webhook", "file")
 	cmd.MarkFlagsOneRequired("webhook", "sns-webhook", "file")
 	return cmd
 }
 
 func newDestinationList(a *app) *cobra.Command {
-	var owner, set string
+	var n admin.DestinationName
 	cmd := a.printing(&cobra.Command{
 		Use: "list", Short: "List destinations", Args: cobra.NoArgs,
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
@@ -124,22 +133,39 @@ func newDestinationList(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return table(a, client.Destinations(cmd.Context(), owner, set),
-				row{"NAME", "SET", "ACCOUNT", "KIND", "STATE", "TARGET", "EVENTS"},
+			return table(a, client.Destinations(cmd.Context(), n),
+				row{"NAME", "OF", "ACCOUNT", "KIND", "STATE", "TARGET", "EVENTS"},
 				func(d admin.Destination) row {
-					return row{d.Name, d.Set, d.Account, d.Kind, d.State, d.Target, strings.Join(d.Events, ",")}
+					return row{d.Name, d.Owner(), d.Account, d.Kind, d.State, d.Target, strings.Join(d.Events, ",")}
 				})
 		}),
 	})
-	cmd.Flags().StringVar(&owner, "account", "", "only of the account with this `name`")
-	cmd.Flags().StringVar(&set, "configuration-set", "", "only of the configuration set with this `name`")
+	cmd.Flags().StringVar(&n.Account, "account", "", "only of the account with this `name`")
+	cmd.Flags().StringVar(&n.Set, "configuration-set", "", "only of the configuration set with this `name`")
+	cmd.Flags().StringVar(&n.Identity, "identity", "", "only of this `domain` or address")
 	return cmd
 }
 
+// ownerFlags say what a destination belongs to.
+func ownerFlags(cmd *cobra.Command, n *admin.DestinationName) {
+	cmd.Flags().StringVar(&n.Account, "account", account.DefaultName, "the account's `name`")
+	cmd.Flags().StringVar(&n.Set, "configuration-set", "", "the configuration set's `name`")
+	cmd.Flags().StringVar(&n.Identity, "identity", "", "the identity, a `domain` or an address, in the place of a configuration set")
+	cmd.MarkFlagsMutuallyExclusive("configuration-set", "identity")
+}
+
+// owned says what is missing.
+func owned(n admin.DestinationName) error {
+	if n.Owner() == "" {
+		return errors.New("name the configuration set with --configuration-set, or the identity with --identity")
+	}
+	return nil
+}
+
 // destinationCommand makes a command for one destination.
-func destinationCommand[T any](a *app, use, short string, f func(*admin.Client, context.Context, string, string, string) (T, error),
+func destinationCommand[T any](a *app, use, short string, f func(*admin.Client, context.Context, admin.DestinationName) (T, error),
 	rows func(T) []row) *cobra.Command {
-	var owner, set string
+	var n admin.DestinationName
 	cmd := a.printing(&cobra.Command{
 		Use: use + " NAME", Short: short, Args: cobra.ExactArgs(1),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
@@ -147,20 +173,15 @@ func destinationCommand[T any](a *app, use, short string, f func(*admin.Client, 
 			if err != nil {
 				return err
 			}
-			d, err := f(client, cmd.Context(), owner, set, args[0])
+			n.Name = args[0]
+			d, err := f(client, cmd.Context(), n)
 			if err != nil {
 				return err
 			}
 			return a.object(d, rows(d)...)
 		}),
-		PreRunE: func(*cobra.Command, []string) error {
-			if set == "" {
-				return errors.New("name the configuration set with --configuration-set")
-			}
-			return nil
-		},
+		PreRunE: func(*cobra.Command, []string) error { return owned(n) },
 	})
-	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
-	cmd.Flags().StringVar(&set, "configuration-set", "", "the configuration set's `name`")
+	ownerFlags(cmd, &n)
 	return cmd
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/account/destination"
 )
 
 // metrics count by kind of destination.
@@ -41,7 +41,7 @@ func (l *lag) Describe(ch chan<- *prometheus.Desc) { ch <- l.desc }
 
 // Collect implements prometheus.Collector.
 func (l *lag) Collect(ch chan<- prometheus.Metric) {
-	ages := map[configset.Kind]float64{}
+	ages := map[destination.Kind]float64{}
 	l.p.mu.Lock()
 	for _, w := range l.p.workers {
 		age := 0.0

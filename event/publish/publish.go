@@ -15,7 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/event"
 )
 
@@ -26,11 +26,11 @@ type Options struct {
 	Archive event.Archive
 	KeepFor time.Duration
 	// Destinations gives all that there are, now.
-	Destinations func() []configset.Destination
+	Destinations func() []destination.Destination
 	// Open makes the way to one.
-	Open func(configset.Destination) (event.Sink, error)
+	Open func(destination.Destination) (event.Sink, error)
 	// Park keeps that a destination is parked.
-	Park func(context.Context, configset.Destination) error
+	Park func(context.Context, destination.Destination) error
 	// ParkAfter is how long the oldest event may wait for a destination that
 	// refuses it.
 	ParkAfter time.Duration
@@ -67,13 +67,13 @@ func (p *Publisher) Changed() {
 }
 
 // Skipped counts an event that was not kept for a destination, since it is parked.
-func (p *Publisher) Skipped(d configset.Destination) {
+func (p *Publisher) Skipped(d destination.Destination) {
 	p.metrics.skipped.WithLabelValues(string(d.Kind)).Inc()
 }
 
 // Consumer names a destination in the outbox.
-func Consumer(d configset.Destination) string {
-	return event.DestinationConsumer(d.Account, d.Set, d.Name)
+func Consumer(d destination.Destination) string {
+	return event.DestinationConsumer(d.Account, d.Owner.String(), d.Name)
 }
 
 // sweepEvery is how often events are looked for that nobody is told of any more:
@@ -102,7 +102,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 // adjust ends the workers of destinations that changed or went, and begins those
 // that are missing.
 func (p *Publisher) adjust(ctx context.Context) {
-	want := make(map[string]configset.Destination)
+	want := make(map[string]destination.Destination)
 	for _, d := range p.o.Destinations() {
 		if d.Live() {
 			want[Consumer(d)] = d
@@ -123,7 +123,7 @@ func (p *Publisher) adjust(ctx context.Context) {
 }
 
 // stop ends the workers that are not wanted as they are.
-func (p *Publisher) stop(want map[string]configset.Destination) {
+func (p *Publisher) stop(want map[string]destination.Destination) {
 	p.mu.Lock()
 	var ended []*worker
 	for name, w := range p.workers {

@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/event/eventtest"
 	"github.com/sesame-mta/sesame/event/publish"
@@ -141,32 +141,32 @@ type bench struct {
 	*publish.Publisher
 	outbox  outbox
 	mu      sync.Mutex
-	list    []configset.Destination
+	list    []destination.Destination
 	sinks   map[string]*sink
 	metrics *prometheus.Registry
 }
 
-func destination(name string) configset.Destination {
-	return configset.Destination{Account: "000000000001", Set: "main", Name: name, Kind: configset.Webhook}
+func place(name string) destination.Destination {
+	return destination.Destination{Owner: destination.Owner{Account: "000000000001", Set: "main"}, Name: name, Kind: destination.Webhook}
 }
 
 func start(t *testing.T, names ...string) *bench {
 	t.Helper()
 	b := &bench{sinks: map[string]*sink{}, metrics: prometheus.NewRegistry()}
 	for _, name := range names {
-		b.list = append(b.list, destination(name))
+		b.list = append(b.list, place(name))
 		b.sinks[name] = &sink{}
 	}
 	b.Publisher = publish.New(publish.Options{
 		Outbox: &b.outbox,
-		Destinations: func() []configset.Destination {
+		Destinations: func() []destination.Destination {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			return slices.Clone(b.list)
 		},
-		Open: func(d configset.Destination) (event.Sink, error) { return b.sinks[d.Name], nil },
-		Park: func(_ context.Context, d configset.Destination) error {
-			b.alter(d.Name, func(d *configset.Destination) { d.Parked = time.Now() })
+		Open: func(d destination.Destination) (event.Sink, error) { return b.sinks[d.Name], nil },
+		Park: func(_ context.Context, d destination.Destination) error {
+			b.alter(d.Name, func(d *destination.Destination) { d.Parked = time.Now() })
 			return nil
 		},
 		Metrics: b.metrics, ParkAfter: 72 * time.Hour,
@@ -183,7 +183,7 @@ func start(t *testing.T, names ...string) *bench {
 	return b
 }
 
-func (b *bench) alter(name string, f func(*configset.Destination)) {
+func (b *bench) alter(name string, f func(*destination.Destination)) {
 	b.mu.Lock()
 	for i := range b.list {
 		if b.list[i].Name == name {
@@ -197,11 +197,11 @@ func (b *bench) alter(name string, f func(*configset.Destination)) {
 func (b *bench) parked(name string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	i := slices.IndexFunc(b.list, func(d configset.Destination) bool { return d.Name == name })
+	i := slices.IndexFunc(b.list, func(d destination.Destination) bool { return d.Name == name })
 	return !b.list[i].Parked.IsZero()
 }
 
-func consumer(name string) string { return publish.Consumer(destination(name)) }
+func consumer(name string) string { return publish.Consumer(place(name)) }
 
 // now gives the events the time of the bubble.
 func now(records []event.Record) []event.Record {
@@ -284,7 +284,7 @@ func TestADestinationDeadForTooLongIsParkedUntilItIsResumed(t *testing.T) {
 		if _, tries := b.sinks["a"].seen(); !b.parked("a") || tries != before || b.outbox.left(consumer("a")) != 2 {
 			t.Fatalf("parked %v, %d tries more, %d left", b.parked("a"), tries-before, b.outbox.left(consumer("a")))
 		}
-		b.alter("a", func(d *configset.Destination) { d.Parked, d.Resumed = time.Time{}, time.Now() })
+		b.alter("a", func(d *destination.Destination) { d.Parked, d.Resumed = time.Time{}, time.Now() })
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if b.parked("a") {
@@ -338,6 +338,6 @@ func TestWhatWaitsForADeletedDestinationIsDropped(t *testing.T) {
 }
 
 func ExampleConsumer() {
-	fmt.Println(publish.Consumer(configset.Destination{Account: "000000000001", Set: "main", Name: "app"}))
+	fmt.Println(publish.Consumer(destination.Destination{Owner: destination.Owner{Account: "000000000001", Set: "main"}, Name: "app"}))
 	// Output: to/000000000001/main/app
 }

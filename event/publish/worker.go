@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
 )
@@ -23,7 +23,7 @@ const (
 type worker struct {
 	p        *Publisher
 	consumer string
-	d        configset.Destination
+	d        destination.Destination
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 
@@ -40,7 +40,7 @@ type hold struct {
 	until time.Time
 }
 
-func newWorker(p *Publisher, consumer string, d configset.Destination) *worker {
+func newWorker(p *Publisher, consumer string, d destination.Destination) *worker {
 	return &worker{p: p, consumer: consumer, d: d, held: make(map[uint64]hold)}
 }
 

@@ -81,7 +81,7 @@ func Interest(t event.Type, r suppression.Rule) bool {
 		return r.Share || r.Reasons.Has(suppression.Bounce)
 	case event.Complaint:
 		return r.Reasons.Has(suppression.Complaint)
-	case event.Send, event.Delivery, event.DeliveryDelay, event.Reject:
+	case event.Send, event.Delivery, event.DeliveryDelay, event.Reject, event.RenderingFailure, event.Subscription:
 	}
 	return false
 }
@@ -199,7 +199,7 @@ func counts(t event.Type, r event.Recipient) bool {
 			return r.BounceType == "Permanent"
 		}
 		return nobody(r.Reply.Status) // nobody has read the reply
-	case event.Send, event.Delivery, event.DeliveryDelay, event.Reject:
+	case event.Send, event.Delivery, event.DeliveryDelay, event.Reject, event.RenderingFailure, event.Subscription:
 	}
 	return false
 }

@@ -10,12 +10,13 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sesame-mta/sesame/event"
 )
 
-// Subject is that of every notification. SES writes its own name into it.
+// Subject is that of every event that is published. SES writes its own name into it.
 const Subject = "Email Event Notification"
 
 // The types of SNS messages.
@@ -31,11 +32,17 @@ var ErrUnconfirmed = errors.New("the subscription is not confirmed yet")
 const askAgain = time.Hour
 
 // Topic names a destination as SNS does.
-type Topic struct{ Region, Account, Set, Name string }
+type Topic struct{ Region, Account, Owner, Name string }
 
-// ARN gives the topic's.
+// ARN gives the topic's. What no name of a topic has is a hyphen in it.
 func (t Topic) ARN() string {
-	return "arn:aws:sns:" + t.Region + ":" + t.Account + ":" + t.Set + "_" + t.Name
+	owner := strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' {
+			return r
+		}
+		return '-'
+	}, t.Owner)
+	return "arn:aws:sns:" + t.Region + ":" + t.Account + ":" + owner + "_" + t.Name
 }
 
 // SNSOptions is what an SNS is made from.
@@ -123,8 +130,13 @@ func (s *SNS) Tell(ctx context.Context, records []event.Record) ([]uint64, error
 		if err != nil {
 			return err
 		}
+		// What an identity is told has neither subject nor line end (spec section 8.1).
+		subject, text := Subject, string(body)+"\n"
+		if s.o.Encoder.Notification {
+			subject, text = "", string(body)
+		}
 		return s.send(ctx, envelope{Type: typeNotification, MessageID: uuid(digest(s.o.Consumer, r.Seq)),
-			TopicARN: s.o.Topic.ARN(), Subject: Subject, Message: string(body) + "\n",
+			TopicARN: s.o.Topic.ARN(), Subject: subject, Message: text,
 			UnsubscribeURL: s.o.PublicURL + Path + "?" + url.Values{"Action": {"Unsubscribe"},
 				"SubscriptionArn": {s.subscription()}, "Token": {s.o.Token}}.Encode()}, r.Seq)
 	})

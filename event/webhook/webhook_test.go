@@ -105,7 +105,7 @@ func sns(t testing.TB, url string, confirmed bool) *webhook.SNS {
 	}
 	return webhook.NewSNS(webhook.SNSOptions{Consumer: "to/1/main/sns", URL: url, Client: client(t), Signer: signer, Version: 2,
 		Encoder: &event.Encoder{Hostname: "mx1.example.org"}, PublicURL: "https://mail.example.org", Token: "t", Confirmed: confirmed,
-		Topic: webhook.Topic{Region: "local-1", Account: "000000000001", Set: "main", Name: "sns"}})
+		Topic: webhook.Topic{Region: "local-1", Account: "000000000001", Owner: "main", Name: "sns"}})
 }
 
 func TestSNSContract(t *testing.T) {

@@ -67,7 +67,7 @@ func TestTheSNSValidatorOfNodeTakesOurMessages(t *testing.T) {
 	for version := 1; version <= 2; version++ {
 		o := webhook.SNSOptions{Consumer: "to/1/main/sns", URL: receiver.URL, Client: client, Signer: signer, Version: version,
 			Encoder: &event.Encoder{Hostname: "mx1.example.org"}, PublicURL: public.URL, Token: "t",
-			Topic: webhook.Topic{Region: "local-1", Account: "000000000001", Set: "main", Name: "sns"}}
+			Topic: webhook.Topic{Region: "local-1", Account: "000000000001", Owner: "main", Name: "sns"}}
 		if err := webhook.NewSNS(o).Ready(t.Context()); err == nil {
 			t.Error("it is confirmed")
 		}
