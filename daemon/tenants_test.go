@@ -249,7 +249,7 @@ func TestMailBeyondTheRateIsRefusedAndPassesLater(t *testing.T) {
 		}
 		return got != refusal
 	})
-	if !strings.Contains(r.log.text(), "rate of 2 recipients a second is used up, frees in") {
+	if !strings.Contains(r.log.text(), " recipients at once, by a rate of 2 a second, frees at ") {
 		t.Error("the log does not tell which limit")
 	}
 }

@@ -210,8 +210,12 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	kept = true
 	d.metrics.accepted.Inc()
 	d.metrics.octets.Add(float64(m.Size))
+	if c.Waits != nil {
+		d.metrics.limit(c.Waits)
+		log = log.With("dur", c.Wait, "err", c.Waits)
+	}
 	log.Info("message accepted", "id", first, "to", len(m.To))
-	d.takenIn(rec, &m, header, c.Wait)
+	d.takenIn(rec, &m, header, c)
 	if d.o.Observe != nil && first == m.ID { // not one that was here before
 		d.o.Observe(&m, event.Send, recipients(m.To))
 	}
@@ -289,6 +293,7 @@ func (d *Desk) note(log *slog.Logger, rec *trace.Record, reason string, err erro
 
 func (d *Desk) refused(reason string, reply *mail.Reply) error {
 	d.metrics.refused.WithLabelValues(reason).Inc()
+	d.metrics.limit(mail.LimitOf(reply.Cause))
 	return reply
 }
 

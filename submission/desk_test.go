@@ -271,7 +271,7 @@ func TestARefusalIsLoggedOnceWithItsCauseIfItHasOne(t *testing.T) {
 		"by a rule":      {spool{}, strings.NewReader("Subject: x\r\n\r\n"), `code=554 status=5.6.0 text="Transaction failed: Missing required header 'From'."`},
 		"by the door":    {spool{}, iotest.ErrReader(mail.Refuse(554, 6, 0, "Bare LF")), `code=554 status=5.6.0 text="Bare LF"`},
 		"at append":      {spool{appendErr: queue.ErrQuota}, strings.NewReader("From: a@example.org\r\n\r\n"), `err="` + queue.ErrQuota.Error() + `" code=454`},
-		"before it came": {spool{draftErr: queue.ErrFull}, strings.NewReader("From: a@example.org\r\n\r\n"), `err="` + queue.ErrFull.Error() + `" code=452`},
+		"before it came": {spool{draftErr: queue.ErrFull}, strings.NewReader("From: a@example.org\r\n\r\n"), `err="disk of server: ` + queue.ErrFull.Error() + `" code=452`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b strings.Builder

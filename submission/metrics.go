@@ -1,11 +1,16 @@
 package submission
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sesame-mta/sesame/mail"
+)
 
 type metrics struct {
 	accepted prometheus.Counter
 	octets   prometheus.Counter
 	refused  *prometheus.CounterVec
+	limited  *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
@@ -17,9 +22,22 @@ func newMetrics(r prometheus.Registerer) metrics {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sesame_submission_refused_total", Help: "Messages refused, by the rule that did it."},
 			[]string{"reason"}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sesame_submission_limited_total", Help: "Messages refused for now or put off, by the limit that did it."},
+			[]string{"limit"}),
+	}
+	for _, name := range mail.EntryLimits() {
+		m.limited.WithLabelValues(string(name))
 	}
 	if r != nil {
-		r.MustRegister(m.accepted, m.octets, m.refused)
+		r.MustRegister(m.accepted, m.octets, m.refused, m.limited)
 	}
 	return m
+}
+
+// limit counts a limit; nil is none.
+func (m *metrics) limit(l *mail.Limit) {
+	if l != nil {
+		m.limited.WithLabelValues(string(l.Name)).Inc()
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/mail/message"
 	"github.com/sesame-mta/sesame/queue"
 )
@@ -66,8 +67,16 @@ func (d *Desk) keep(draft queue.Draft, header *message.Splitter, p []byte) error
 // header takes the header section back from the draft. The caller gives it up with
 // done when it has no more use for it.
 func (d *Desk) header(ctx context.Context, draft queue.Draft, size int) (header []byte, done func(), err error) {
-	if err := d.headers.Acquire(ctx, int64(size)); err != nil {
+	if err := ctx.Err(); err != nil {
 		return nil, nil, errTemporary.WithCause(err) // the session ends
+	}
+	if !d.headers.TryAcquire(int64(size)) {
+		l := &mail.Limit{Name: mail.LimitHeaderMemory, Whose: "server", Max: maxHeaders, Used: maxHeaders, Unit: "octets of header sections"}
+		d.metrics.limit(l)
+		if err := d.headers.Acquire(ctx, int64(size)); err != nil {
+			l.Err = err
+			return nil, nil, errTemporary.WithCause(l)
+		}
 	}
 	done = func() { d.headers.Release(int64(size)) }
 	header = make([]byte, size)

@@ -21,6 +21,9 @@ var errNetwork = errors.New("the credential may not be used from this network")
 func storageReply(err error) *mail.Reply {
 	switch {
 	case errors.Is(err, queue.ErrFull):
+		if mail.LimitOf(err) == nil {
+			err = &mail.Limit{Name: mail.LimitDisk, Whose: "server", Err: err} // the kernel gives no figures
+		}
 		return errFull.WithCause(err)
 	case errors.Is(err, queue.ErrQuota):
 		return errQuota.WithCause(err)

@@ -2,7 +2,6 @@ package submission
 
 import (
 	"bytes"
-	"time"
 
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
@@ -59,18 +58,19 @@ func (d *Desk) turnedAway(rec *trace.Record, rule string, reply *mail.Reply) {
 	rec.Entry.Rule, rec.Entry.Reply = rule, reply.String()
 	if reply.Cause != nil {
 		rec.Entry.Cause = reply.Cause.Error()
+		rec.Entry.Limit = trace.LimitOf(mail.LimitOf(reply.Cause))
 	}
 	d.o.Trace.Add(rec)
 }
 
 // takenIn records an acceptance.
-func (d *Desk) takenIn(rec *trace.Record, m *queue.Message, header []byte, wait time.Duration) {
+func (d *Desk) takenIn(rec *trace.Record, m *queue.Message, header []byte, c *admission.Candidate) {
 	if rec == nil {
 		return
 	}
 	rec.Kind, rec.Time, rec.ID, rec.MessageID = trace.Accepted, m.Accepted, m.ID, m.MessageID
 	e := rec.Entry
-	e.Keys, e.Wait = m.Keys, wait
+	e.Keys, e.Wait, e.Limit = m.Keys, c.Wait, trace.LimitOf(c.Waits)
 	for line := range bytes.Lines(m.Edit.Prefix) {
 		if name, _, ok := bytes.Cut(line, []byte(":")); ok && line[0] != ' ' && line[0] != '\t' {
 			e.Added = append(e.Added, string(name))

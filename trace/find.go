@@ -24,7 +24,10 @@ type Query struct {
 	To        string
 	From      string
 	MessageID string
-	Since     time.Time
+	// Client is the network address that mail came from, User the name at AUTH or
+	// the access key id.
+	Client, User string
+	Since        time.Time
 	// Limit is the most messages, 20 unless given: the newest.
 	Limit int
 }
@@ -96,6 +99,10 @@ func (s *search) messages() error {
 		keys = []uint32{hash('m', bare(q.MessageID))}
 	case q.To != "":
 		keys = []uint32{hash('t', q.To)}
+	case q.User != "":
+		keys = []uint32{hash('u', q.User)}
+	case q.Client != "":
+		keys = []uint32{hash('c', q.Client)}
 	case q.From == "<>":
 		keys = []uint32{hash('f', "")}
 	case q.From != "":

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -93,6 +94,15 @@ type Entry struct {
 	Keys      []string `cbor:"16,keyasint,omitempty" json:"dkim_keys,omitempty"`
 	// Wait is how long the rate limit puts the first attempt off.
 	Wait time.Duration `cbor:"17,keyasint,omitempty" json:"wait,omitempty"`
+	// Limit is what refused it for now, or put its first attempt off.
+	Limit *Limit `cbor:"18,keyasint,omitempty" json:"limit,omitempty"`
+	// User is the name given at AUTH, where that was refused.
+	User string `cbor:"19,keyasint,omitempty" json:"user,omitempty"`
+	// Early: it was refused before a sender was named.
+	Early bool `cbor:"20,keyasint,omitempty" json:"early,omitempty"`
+	// Also counts refusals of the same network that were not recorded, since there
+	// were too many.
+	Also int64 `cbor:"21,keyasint,omitempty" json:"also,omitempty"`
 }
 
 // Attempt is one message carried to one site.
@@ -155,6 +165,8 @@ type Outcome struct {
 	Cause string `cbor:"12,keyasint,omitempty" json:"cause,omitempty"` // private
 	// Class says what the reply was about, as we read it.
 	Class string `cbor:"13,keyasint,omitempty" json:"class,omitempty"`
+	// Limit is what puts a deferred recipient off.
+	Limit *Limit `cbor:"14,keyasint,omitempty" json:"limit,omitempty"`
 }
 
 // maxText bounds every text that a stranger had a hand in, in octets.
@@ -171,6 +183,7 @@ func (r *Record) bound() {
 	cut(&r.Text)
 	if r.Entry != nil {
 		cut(&r.Entry.Helo)
+		cut(&r.Entry.User)
 		cut(&r.Entry.Reply)
 		cut(&r.Entry.Cause)
 	}
@@ -212,14 +225,30 @@ func (r *Record) keys(put func(uint32)) {
 	if !r.About.IsZero() {
 		put(hash('i', string(r.About[:])))
 	}
-	put(hash('f', r.From))
+	if r.sender() {
+		put(hash('f', r.From))
+	}
 	for _, to := range r.To {
 		put(hash('t', to))
 	}
 	if r.MessageID != "" {
 		put(hash('m', bare(r.MessageID)))
 	}
+	if e := r.Entry; e != nil {
+		if e.Client != "" {
+			put(hash('c', e.Client))
+		}
+		if user := e.user(); user != "" {
+			put(hash('u', user))
+		}
+	}
 }
+
+// sender reports whether a sender was named, be it the null one.
+func (r *Record) sender() bool { return r.Entry == nil || !r.Entry.Early }
+
+// user gives the name at AUTH: that of the credential, once it was good.
+func (e *Entry) user() string { return cmp.Or(e.Credential, e.User) }
 
 // bare takes the angle brackets off a Message-ID.
 func bare(id string) string { return strings.Trim(strings.TrimSpace(id), "<>") }
@@ -244,6 +273,8 @@ func (r *Record) matches(q *Query) bool {
 	}
 	return r.Kind != Lost && !r.Time.Before(q.Since) &&
 		(q.To == "" || slices.ContainsFunc(r.To, equal(q.To))) &&
-		(q.From == "" || strings.EqualFold(strings.Trim(q.From, "<>"), r.From)) &&
-		(q.MessageID == "" || strings.EqualFold(bare(q.MessageID), bare(r.MessageID)))
+		(q.From == "" || r.sender() && strings.EqualFold(strings.Trim(q.From, "<>"), r.From)) &&
+		(q.MessageID == "" || strings.EqualFold(bare(q.MessageID), bare(r.MessageID))) &&
+		(q.Client == "" || r.Entry != nil && strings.EqualFold(q.Client, r.Entry.Client)) &&
+		(q.User == "" || r.Entry != nil && strings.EqualFold(q.User, r.Entry.user()))
 }

@@ -1,7 +1,6 @@
 package quota
 
 import (
-	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -106,15 +105,13 @@ func (r *Rates) forget(now time.Time) {
 	}
 }
 
-// Exceeded says which rate was exceeded, for the log.
-type Exceeded struct {
-	Rate float64       // recipients a second
-	Wait time.Duration // until the next may go
-}
-
-// Error implements error.
-func (e *Exceeded) Error() string {
-	return fmt.Sprintf("rate of %g recipients a second is used up, frees in %s", e.Rate, e.Wait.Round(time.Millisecond))
+// Spent says, for a key that Take sent away, how far its rate is used and when it
+// frees. Of what a rested account may send at once, that is Burst seconds' worth,
+// used is what has not come back yet.
+func (r *Rates) Spent(key string, rate float64, now time.Time) (used, full float64, frees time.Time) {
+	tokens, wait := r.Look(key, rate, now)
+	full = math.Max(1, Burst*rate)
+	return full - tokens, full, now.Add(wait)
 }
 
 // Len gives the number of buckets.

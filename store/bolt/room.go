@@ -10,6 +10,7 @@ import (
 	bbolt "go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
 
+	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 )
 
@@ -58,10 +59,16 @@ func (r *room) forFile(size int64) error {
 	r.mu.Lock()
 	missing := r.want - r.held
 	r.mu.Unlock()
-	if r.disk()-missing-margin < size {
-		return queue.ErrFull
+	if free := r.disk() - missing - margin; free < size {
+		return noDisk(free, size)
 	}
 	return nil
+}
+
+// noDisk is ErrFull with its figures.
+func noDisk(free, size int64) error {
+	return &mail.Limit{Name: mail.LimitDisk, Whose: "server", Unit: "free octets wanted",
+		Used: float64(max(size, 1)), Max: float64(max(free, 1)), Err: queue.ErrFull}
 }
 
 // forRecord reports ErrFull when records of size octets have no room. They may
@@ -71,8 +78,8 @@ func (r *room) forRecord(size int64) (inside bool, err error) {
 	if r.forFile(size) == nil {
 		return false, nil
 	}
-	if r.reusable() < 2*size {
-		return true, queue.ErrFull
+	if free := r.reusable() / 2; free < size {
+		return true, noDisk(free, size)
 	}
 	return true, nil
 }

@@ -3,12 +3,12 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
 
 	"github.com/sesame-mta/sesame/account/quota"
+	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 )
 
@@ -45,28 +45,14 @@ func (s *Spool) Usage(ctx context.Context, account string, at time.Time, limit i
 
 func fromMinute(m int64) time.Time { return fromMillis(m * 60_000) }
 
-// quotaError says which limit a charge would pass, for the log.
-type quotaError struct {
-	limit, used int64
-	frees       time.Time
-}
-
-// Error implements error.
-func (e *quotaError) Error() string {
-	return fmt.Sprintf("%s: %d of %d recipients in 24 hours are used, frees at %s",
-		queue.ErrQuota, e.used, e.limit, e.frees.UTC().Format(time.RFC3339))
-}
-
-// Unwrap makes it queue.ErrQuota.
-func (e *quotaError) Unwrap() error { return queue.ErrQuota }
-
 // overdrawn tells why a charge was refused. A message that is larger than the
 // limit itself never fits, and then it tells when the limit is whole again.
 func (l *ledger) overdrawn(account string, minute, n, limit int64) error {
 	u := l.accounts[account]
-	e := &quotaError{limit: limit, used: u.total(minute)}
+	e := &mail.Limit{Name: mail.LimitQuota, Whose: "account " + account, Unit: "recipients in 24 hours",
+		Used: float64(u.total(minute)), Max: float64(limit), Err: queue.ErrQuota}
 	if m := u.frees(minute, max(limit-n+1, 1)); m != 0 {
-		e.frees = fromMinute(m)
+		e.Frees = fromMinute(m)
 	}
 	return e
 }

@@ -30,8 +30,9 @@ type Candidate struct {
 	// when there is none of that name.
 	SetName string
 	Set     *configset.Set
-	// Wait, set by the rate rule, puts the first attempt off.
-	Wait time.Duration
+	// Wait, set by the rate rule, puts the first attempt off, and Waits says why.
+	Wait  time.Duration
+	Waits *mail.Limit
 
 	taken []func() // how to give back what the rate rule took
 }

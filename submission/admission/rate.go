@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/sesame-mta/sesame/account"
@@ -48,7 +49,7 @@ func rate(t Throttling) func(context.Context, *Candidate) error {
 		if c.Principal.SigV2 && t.SigV2 > 0 {
 			key := "sigv2 " + id
 			if wait := t.Rates.Take(key, t.SigV2, len(c.To), now, 0); wait > 0 {
-				return errSigV2.WithCause(&quota.Exceeded{Rate: t.SigV2, Wait: wait})
+				return errSigV2.WithCause(t.spent(mail.LimitSigV2Rate, key, id, t.SigV2, now))
 			}
 			c.taken = append(c.taken, func() { t.Rates.Give(key, len(c.To)) })
 		}
@@ -61,10 +62,20 @@ func rate(t Throttling) func(context.Context, *Candidate) error {
 		}
 		wait := t.Rates.Take(id, c.Account.MaxRate, len(c.To), now, may)
 		if wait > may {
-			return errRate.WithCause(&quota.Exceeded{Rate: c.Account.MaxRate, Wait: wait})
+			return errRate.WithCause(t.spent(mail.LimitRate, id, id, c.Account.MaxRate, now))
 		}
 		c.taken = append(c.taken, func() { t.Rates.Give(id, len(c.To)) })
-		c.Wait = wait
+		if c.Wait = wait; wait > 0 {
+			c.Waits = t.spent(mail.LimitQueueOnThrottle, id, id, c.Account.MaxRate, now)
+			c.Waits.Frees = now.Add(wait)
+		}
 		return nil
 	}
+}
+
+// spent says how far the rate of an account is used.
+func (t *Throttling) spent(name mail.LimitName, key, account string, rate float64, now time.Time) *mail.Limit {
+	used, full, frees := t.Rates.Spent(key, rate, now)
+	return &mail.Limit{Name: name, Whose: "account " + account, Used: used, Max: full, Frees: frees,
+		Unit: fmt.Sprintf("recipients at once, by a rate of %g a second", rate)}
 }
