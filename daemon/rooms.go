@@ -203,7 +203,7 @@ func (d *Daemon) smtpCarrier(dns *resolver.Resolver, smart *delivery.Smarthost) 
 func (d *Daemon) buildDoors(context.Context) error {
 	o := smtpd.Options{
 		Hostname: d.cfg.Hostname, Strict: d.strict(), Starttls: d.listeners.starttls, ImplicitTLS: d.listeners.implicit,
-		TLS: d.tlsConfig(), Auth: d.auth, Desk: d.desk, Refused: d.desk.Refused,
+		TLS: d.tlsConfig(), Auth: d.auth, Desk: d.desk, Refused: d.desk.Refused, Trace: d.trace,
 		Limits: smtpd.Limits{
 			MessageBytes: d.cfg.Limits.MessageBytes, Recipients: d.cfg.Limits.Recipients,
 			Connections: d.cfg.Limits.Connections, ConnectionsPerIP: d.cfg.Limits.ConnectionsPerIP,

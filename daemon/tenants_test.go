@@ -276,7 +276,7 @@ func TestMailBeyondTheQuotaIsRefusedAlsoAfterARestart(t *testing.T) {
 	if err != nil || a.Usage.Used != 3 || time.Until(a.Usage.QuotaFrees) < 23*time.Hour {
 		t.Errorf("%+v, %v", a.Usage, err)
 	}
-	if !strings.Contains(r.log.text(), "3 of 3 recipients in 24 hours are used, frees at") {
+	if !strings.Contains(r.log.text(), "3 of 3 recipients in 24 hours, frees at") {
 		t.Error("the log does not tell which limit")
 	}
 	// Another account is not touched by it.

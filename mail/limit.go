@@ -27,6 +27,7 @@ const (
 	LimitAuthDelay       LimitName = "auth_delay"
 	LimitIdle            LimitName = "idle"
 	LimitDataRate        LimitName = "data_rate"
+	LimitStrangers       LimitName = "stranger_messages" // of a network, without AUTH
 	LimitDisk            LimitName = "disk"
 	LimitHeaderMemory    LimitName = "header_memory"
 	LimitQuota           LimitName = "daily_quota"
@@ -51,7 +52,8 @@ func Limits() []LimitName {
 // DoorLimits gives those of the SMTP listeners.
 func DoorLimits() []LimitName {
 	return []LimitName{LimitConnections, LimitReserved, LimitPerAddress, LimitPerNetwork, LimitMessages, LimitRecipients,
-		LimitErrors, LimitCommands, LimitAuthFailures, LimitAuthUser, LimitAuthDelay, LimitIdle, LimitDataRate}
+		LimitErrors, LimitCommands, LimitAuthFailures, LimitAuthUser, LimitAuthDelay, LimitIdle, LimitDataRate,
+		LimitStrangers}
 }
 
 // EntryLimits gives those of acceptance.

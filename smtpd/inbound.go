@@ -31,12 +31,18 @@ func (n *session) strangerTo(to mail.ForwardPath) error {
 	err := n.server.opts.Inbound.Recipient(n.ctx, to)
 	switch {
 	case errors.Is(err, ErrNotOurs):
-		return n.refuse(replyMustAuth)
+		return n.refuseStranger(replyMustAuth)
 	case err != nil:
-		return n.refuse(n.reply(err))
+		return n.refuseStranger(n.reply(err))
 	}
 	n.to = append(n.to, to)
 	return nil
+}
+
+// refuseStranger is refuse for what no desk is told of.
+func (n *session) refuseStranger(r *mail.Reply) error {
+	n.server.refusedCommand(n.conn, r)
+	return n.refuse(r)
 }
 
 // receive takes a stranger's message.

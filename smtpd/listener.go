@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/smtpd/internal/guard"
 )
 
@@ -28,15 +29,17 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		client := address(raw.RemoteAddr())
 		source := network(client)
-		if !s.door.enter(source) {
+		trusted := !l.implicit && s.trusted(client)
+		if limit := s.door.enter(source, trusted); limit != nil {
 			s.metrics.turnedAway.Inc()
+			s.refusedConnection(client, limit)
 			turnAway(raw, l.implicit)
 			continue
 		}
 		s.metrics.connections.Inc()
 		s.metrics.sessions.Inc()
 		kind := guard.Kind{Implicit: l.implicit, Strict: s.opts.Strict, Open: l.open}
-		if !l.implicit && s.trusted(client) {
+		if trusted {
 			kind.Trusted, kind.Strict = true, s.opts.TrustedPrincipal.Strict
 		}
 		var c *guard.Conn
@@ -88,34 +91,63 @@ func network(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// door counts the connections that are open.
+// around gives the network around that of one host: an IPv4 /24 or an IPv6 /48.
+func around(p netip.Prefix) netip.Prefix {
+	bits := 24
+	if p.Addr().Is6() {
+		bits = 48
+	}
+	wide, _ := p.Addr().Prefix(bits)
+	return wide
+}
+
+// door counts the connections that are open. That one network cannot take all of
+// them, it gets no more than half, and the last tenth is for networks that have
+// none; unless the operator allows one address as much.
 type door struct {
 	most, mostPer int
+	mostAround    int
+	last          int // connections after which the last tenth begins
 
-	mu    sync.Mutex
-	count int
-	open  map[*guard.Conn]string // the credential, once it is known
-	per   map[netip.Prefix]int
-	done  bool
+	mu     sync.Mutex
+	count  int
+	open   map[*guard.Conn]string // the credential, once it is known
+	per    map[netip.Prefix]int
+	around map[netip.Prefix]int
+	done   bool
 }
 
 func newDoor(most, mostPer int) *door {
 	return &door{
-		most: most, mostPer: mostPer,
-		open: make(map[*guard.Conn]string), per: make(map[netip.Prefix]int),
+		most: most, mostPer: mostPer, mostAround: max(mostPer, most/2), last: most - most/10,
+		open: make(map[*guard.Conn]string), per: make(map[netip.Prefix]int), around: make(map[netip.Prefix]int),
 	}
 }
 
-// enter reports whether there is room for one more, and takes it.
-func (d *door) enter(source netip.Prefix) bool {
+// enter takes a place for one more, or gives the limit that forbids it. A trusted
+// client is bound by what is the server's and its own.
+func (d *door) enter(source netip.Prefix, trusted bool) *mail.Limit {
+	wide := around(source)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.done || d.count >= d.most || d.per[source] >= d.mostPer {
-		return false
+	open := func(name mail.LimitName, whose string, used, limit int) *mail.Limit {
+		return &mail.Limit{Name: name, Whose: whose, Used: float64(used), Max: float64(limit), Unit: "connections"}
+	}
+	switch {
+	case d.done || d.count >= d.most:
+		return open(mail.LimitConnections, "server", d.count, d.most)
+	case d.per[source] >= d.mostPer:
+		return open(mail.LimitPerAddress, "network "+source.String(), d.per[source], d.mostPer)
+	case trusted || d.mostPer >= d.most:
+	case d.around[wide] >= d.mostAround:
+		return open(mail.LimitPerNetwork, "network "+wide.String(), d.around[wide], d.mostAround)
+	case d.count >= d.last && d.around[wide] > 0:
+		return open(mail.LimitReserved, "server", d.count, d.last)
 	}
 	d.count++
 	d.per[source]++
-	return true
+	d.around[wide]++
+	return nil
 }
 
 // track remembers who entered.
@@ -158,6 +190,10 @@ func (d *door) leave(c *guard.Conn, source netip.Prefix) {
 	d.count--
 	if d.per[source]--; d.per[source] <= 0 {
 		delete(d.per, source)
+	}
+	wide := around(source)
+	if d.around[wide]--; d.around[wide] <= 0 {
+		delete(d.around, wide)
 	}
 }
 

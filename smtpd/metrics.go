@@ -15,6 +15,8 @@ type metrics struct {
 	strangers   *prometheus.CounterVec
 	auths       *prometheus.CounterVec
 	submit      prometheus.Histogram
+	limited     *prometheus.CounterVec
+	unwritten   prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -41,9 +43,18 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "sesame_smtpd_submit_seconds", Help: "From the start of the content to the verdict.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
 		}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sesame_smtpd_limited_total", Help: "Clients refused or slowed down, by the limit that did it.",
+		}, []string{"limit"}),
+		unwritten: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sesame_smtpd_refusals_unwritten_total", Help: "Refusals that are neither in the log nor in the trace, since there were too many.",
+		}),
+	}
+	for _, name := range mail.DoorLimits() {
+		m.limited.WithLabelValues(string(name))
 	}
 	if r != nil {
-		r.MustRegister(m.connections, m.turnedAway, m.sessions, m.messages, m.strangers, m.auths, m.submit)
+		r.MustRegister(m.connections, m.turnedAway, m.sessions, m.messages, m.strangers, m.auths, m.submit, m.limited, m.unwritten)
 	}
 	return m
 }
@@ -60,5 +71,12 @@ func (m *metrics) reply(r *mail.Reply) {
 		m.message("deferred")
 	} else {
 		m.message("refused")
+	}
+}
+
+// limit counts a limit; nil is none.
+func (m *metrics) limit(l *mail.Limit) {
+	if l != nil {
+		m.limited.WithLabelValues(string(l.Name)).Inc()
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/submission"
+	"github.com/sesame-mta/sesame/trace"
 )
 
 // Desk takes the messages. An error of either method that is a *mail.Reply is
@@ -55,6 +56,9 @@ type Options struct {
 	// Refused is told of messages that are turned away before the desk sees them;
 	// nil tells nobody.
 	Refused func(r *submission.Request, reply *mail.Reply)
+	// Trace records what is refused outside of a message: connections, commands,
+	// authentications; of a flood only some. Nil is nobody.
+	Trace   *trace.Recorder
 	Limits  Limits
 	Log     *slog.Logger          // nil discards
 	Metrics prometheus.Registerer // nil registers nowhere
@@ -73,6 +77,7 @@ type Limits struct {
 	Errors                int // refused commands of a connection; 20
 	Junk                  int // commands without purpose between two messages; 100
 	AuthFailures          int // of a connection; 5
+	AuthUserFailures      int // of a user name, from anywhere, before each costs the connection; 20
 	LineOctets            int // of a line of content in the default profile; 65,536
 
 	IdleTimeout        time.Duration // between commands, client known; 5 min
@@ -104,6 +109,7 @@ func (l Limits) withDefaults() Limits {
 	or(&l.Errors, 20)
 	or(&l.Junk, 100)
 	or(&l.AuthFailures, 5)
+	or(&l.AuthUserFailures, 20)
 	or(&l.LineOctets, 64<<10)
 	or(&l.IdleTimeout, 5*time.Minute) // RFC 5321 section 4.5.3.2.7
 	or(&l.IdleTimeoutUnknown, 30*time.Second)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/smtpd/internal/throttle"
 )
 
 // AuthMechanisms implements smtp.AuthSession.
@@ -56,6 +57,7 @@ func (n *session) authenticate(username, password string) error {
 	if err == nil {
 		n.principal = p
 		n.conn.SetStrict(p.Strict)
+		n.conn.SetOwner(p.Account, p.Credential)
 		s.door.known(n.conn, p.Credential)
 		s.metrics.auth("success")
 		n.log.Debug("authenticated", "account", p.Account)
@@ -71,12 +73,40 @@ func (n *session) authenticate(username, password string) error {
 		return r
 	}
 	s.metrics.auth("invalid")
-	n.log.Info("authentication refused", "code", r.Code, "status", r.Status, "text", r.Text, "err", r.Cause)
-	if n.failures++; n.failures >= s.limits.AuthFailures {
-		n.conn.CloseWith(replyFailures)
+	return n.failed(username, r)
+}
+
+// maxUser bounds a user name that is remembered in octets.
+const maxUser = 128
+
+// failed makes a failed authentication cost time, and the connection when there
+// were too many of it or, from wherever, of the user name. A right password is
+// never refused for it, so nobody can lock its owner out.
+func (n *session) failed(username string, r *mail.Reply) error {
+	s, now := n.server, time.Now()
+	username = username[:min(len(username), maxUser)]
+	source := network(n.conn.Client())
+	count, wait := s.networks.Failed(source, now)
+	ofUser, _ := s.users.Failed(username, now)
+	n.failures++
+	delay := &mail.Limit{Name: mail.LimitAuthDelay, Whose: "network " + source.String(), Frees: now.Add(wait), Err: r.Cause}
+	switch end := (&mail.Limit{Unit: "failed authentications"}); {
+	case ofUser > s.limits.AuthUserFailures:
+		wait = s.limits.AuthDelayMax
+		delay.Frees = now.Add(wait)
+		end.Name, end.Whose, end.Frees = mail.LimitAuthUser, "a user name", now.Add(throttle.Forget)
+		end.Used, end.Max = float64(ofUser), float64(s.limits.AuthUserFailures)
+		n.conn.CloseWith(replyFailures.WithCause(end))
+	case n.failures >= s.limits.AuthFailures:
+		end.Name, end.Whose = mail.LimitAuthFailures, "session "+n.conn.Session()
+		end.Used, end.Max = float64(n.failures), float64(s.limits.AuthFailures)
+		n.conn.CloseWith(replyFailures.WithCause(end))
 	}
+	delay.Used, delay.Max, delay.Unit = wait.Seconds(), s.limits.AuthDelayMax.Seconds(), "seconds"
+	n.log.Info("authentication refused", "attempt", count, "code", r.Code, "status", r.Status, "text", r.Text, "err", delay)
+	s.refusedAuth(n.conn, username, r.WithCause(delay))
 	n.conn.Flush()
-	pause := time.NewTimer(s.throttle.Failed(network(n.conn.Client()), time.Now()))
+	pause := time.NewTimer(wait)
 	defer pause.Stop()
 	select {
 	case <-pause.C:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +25,9 @@ type Server struct {
 	metrics   *metrics
 	guard     *guard.Config
 	smtp      *smtp.Server
-	throttle  *throttle.Table
+	networks  *throttle.Table[netip.Prefix] // that failed to authenticate
+	users     *throttle.Table[string]       // and for whom
+	notes     *throttle.Notes[noteKey]
 	door      *door
 	rates     *throttle.Rates
 	listeners []*listener
@@ -56,7 +59,9 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		opts: o, limits: l, log: log,
 		metrics:  newMetrics(o.Metrics),
-		throttle: throttle.New(l.AuthDelay, l.AuthDelayMax),
+		networks: throttle.New[netip.Prefix](l.AuthDelay, l.AuthDelayMax),
+		users:    throttle.New[string](0, 0),
+		notes:    throttle.NewNotes[noteKey](),
 		door:     newDoor(l.Connections, l.ConnectionsPerIP),
 		rates:    throttle.NewRates(l.StrangerMessages),
 		stopped:  make(chan struct{}),
@@ -76,6 +81,7 @@ func New(o Options) (*Server, error) {
 			Handshake:    l.HandshakeTimeout,
 		}, log),
 	}
+	s.guard.Refused = s.refusedCommand
 	s.base, s.cancel = context.WithCancel(context.Background())
 	s.smtp = smtp.NewServer(smtp.BackendFunc(s.newSession))
 	s.smtp.Domain = o.Hostname

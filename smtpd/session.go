@@ -41,6 +41,7 @@ func (s *Server) newSession(c *smtp.Conn) (smtp.Session, error) {
 	n.ctx, n.cancel = context.WithCancel(s.base)
 	if conn.Trusted() {
 		n.principal = s.opts.TrustedPrincipal
+		conn.SetOwner(n.principal.Account, n.principal.Credential)
 	}
 	return n, nil
 }
@@ -61,7 +62,9 @@ func (n *session) Mail(string, *smtp.MailOptions) error {
 	from, size := n.conn.From()
 	if n.conn.Stranger() && !n.server.rates.Take(network(n.conn.Client()), time.Now()) {
 		n.server.metrics.inbound("deferred")
-		return n.refuse(replyRate)
+		most := float64(n.server.limits.StrangerMessages)
+		return n.refuseStranger(replyRate.WithCause(&mail.Limit{Name: mail.LimitStrangers, Used: most, Max: most,
+			Whose: "network " + network(n.conn.Client()).String(), Unit: "messages a minute", Frees: time.Now().Add(time.Minute)}))
 	}
 	if err := n.server.opts.Desk.Room(n.ctx, from, size); err != nil {
 		r := n.reply(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"time"
@@ -35,13 +36,14 @@ type TraceLine struct {
 // TraceQuery says which messages to tell of; empty fields do not narrow.
 type TraceQuery struct {
 	ID, To, From, MessageID string
+	Client, User            string // network address and name at AUTH
 	Since                   time.Time
 	Limit                   int
 }
 
 // Trace tells the lives of messages.
 func (c *Client) Trace(ctx context.Context, q TraceQuery) iter.Seq2[TraceLine, error] {
-	v := url.Values{"id": {q.ID}, "to": {q.To}, "from": {q.From}, "message_id": {q.MessageID}}
+	v := url.Values{"id": {q.ID}, "to": {q.To}, "from": {q.From}, "message_id": {q.MessageID}, "client": {q.Client}, "user": {q.User}}
 	if !q.Since.IsZero() {
 		v.Set("since", q.Since.Format(time.RFC3339Nano))
 	}
@@ -59,8 +61,15 @@ func (s *Server) trace(r *http.Request) (any, error) {
 	if s.o.Trace == nil {
 		return nil, fmt.Errorf("%w: %w", errRequest, trace.ErrOff)
 	}
-	q := trace.Query{To: r.FormValue("to"), From: r.FormValue("from"), MessageID: r.FormValue("message_id")}
+	q := trace.Query{To: r.FormValue("to"), From: r.FormValue("from"), MessageID: r.FormValue("message_id"), User: r.FormValue("user")}
 	var err error
+	if text := r.FormValue("client"); text != "" {
+		client, err := netip.ParseAddr(text)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %q is not a network address", errRequest, text)
+		}
+		q.Client = client.Unmap().String()
+	}
 	if text := r.FormValue("id"); text != "" {
 		if q.ID, err = mail.ParseID(text); err != nil {
 			return nil, fmt.Errorf("%w: %q is %w", errRequest, text, err)

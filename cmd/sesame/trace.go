@@ -27,13 +27,13 @@ func newTrace(a *app) *cobra.Command {
 	var since time.Duration
 	var follow bool
 	cmd := a.printing(&cobra.Command{
-		Use:   "trace ID|--to ADDRESS|--from ADDRESS|--message-id ID",
+		Use:   "trace ID|--to ADDRESS|--from ADDRESS|--message-id ID|--client ADDRESS|--user NAME",
 		Short: "Tell the life of a message, or why it was refused",
 		Args: func(_ *cobra.Command, args []string) error {
-			narrow := q.To != "" || q.From != "" || q.MessageID != ""
+			narrow := q.To != "" || q.From != "" || q.MessageID != "" || q.Client != "" || q.User != ""
 			switch {
 			case len(args) > 1 || (len(args) == 1) == narrow:
-				return errors.New("name one ID, or --to, --from or --message-id")
+				return errors.New("name one ID, or --to, --from, --message-id, --client or --user")
 			case since < 0:
 				return errors.New("--since is a time back from now, such as 2h")
 			}
@@ -58,6 +58,8 @@ func newTrace(a *app) *cobra.Command {
 	f.StringVar(&q.To, "to", "", "messages to this `address`")
 	f.StringVar(&q.From, "from", "", "messages with this envelope `sender`, <> for none")
 	f.StringVar(&q.MessageID, "message-id", "", "messages with this `Message-ID` field")
+	f.StringVar(&q.Client, "client", "", "messages and refusals of the client at this network `address`")
+	f.StringVar(&q.User, "user", "", "messages and refusals of this `name` at AUTH")
 	f.DurationVar(&since, "since", 0, "only what is younger than this `time`, such as 2h")
 	f.IntVar(&q.Limit, "limit", 0, "the most `messages`, the newest; 20 unless given")
 	f.BoolVar(&follow, "follow", false, "go on until nobody waits for the message any more")
@@ -152,7 +154,11 @@ func (t *teller) tell(l *admin.TraceLine) error {
 	}
 	switch l.Kind {
 	case trace.Accepted, trace.Refused:
-		p.at(l.Time, "%s from <%s> to %s", l.Kind, l.From, paths(l.To))
+		if l.Entry != nil && l.Entry.Early {
+			p.at(l.Time, "%s, before a sender was named", l.Kind)
+		} else {
+			p.at(l.Time, "%s from <%s> to %s", l.Kind, l.From, paths(l.To))
+		}
 		if l.Entry != nil {
 			p.entry(l)
 		}
@@ -184,7 +190,8 @@ func (t *teller) tell(l *admin.TraceLine) error {
 // entry tells how a message came in.
 func (p *page) entry(l *admin.TraceLine) {
 	e := l.Entry
-	p.plain("account %s, credential %s, from %s (%s) with %s %s %s", l.Account, cmp.Or(e.Credential, "none"),
+	p.some("user name ", e.User)
+	p.plain("account %s, credential %s, from %s (%s) with %s %s %s", cmp.Or(l.Account, "unknown"), cmp.Or(e.Credential, "none"),
 		cmp.Or(e.Client, "inside"), e.Helo, e.Protocol, cmp.Or(e.TLS, "in clear text"), e.Cipher)
 	if e.Size > 0 {
 		p.plain("%d octets, Message-ID %s", e.Size, cmp.Or(l.MessageID, "none"))
@@ -194,12 +201,15 @@ func (p *page) entry(l *admin.TraceLine) {
 	if l.Kind == trace.Refused {
 		p.plain("refused by %s: %s", e.Rule, e.Reply)
 		p.some("because ", e.Cause)
+		if e.Also > 0 {
+			p.plain("and %d refusals of the same network before, which were too many to record", e.Also)
+		}
 	}
 	p.some("fields added: ", strings.Join(e.Added, ", "))
 	p.some("fields left out: ", strings.Join(e.Dropped, ", "))
 	p.some("DKIM keys: ", strings.Join(e.Keys, ", "))
 	if e.Wait > 0 {
-		p.plain("put off by the account's rate for %v", e.Wait)
+		p.plain("put off by the account's rate for %v%s", e.Wait, figures(e.Limit))
 	}
 }
 
@@ -237,6 +247,9 @@ func (p *page) attempt(l *admin.TraceLine) {
 		p.some("because ", o.Cause)
 		if o.Next > 0 {
 			p.plain("attempt %d; by the schedule again at %s", o.Attempt, instant(time.Unix(o.Next, 0)))
+		}
+		if o.Limit != nil {
+			p.plain("limit: %s of %s%s", o.Limit.Name, o.Limit.Whose, figures(o.Limit))
 		}
 	}
 	if a := l.Attempt; a != nil && a.Until > 0 {
@@ -285,3 +298,11 @@ func (t *teller) next(l *admin.TraceLine) error {
 }
 
 func paths(to []string) string { return "<" + strings.Join(to, ">, <") + ">" }
+
+// figures says how far a limit is used; nil is nothing.
+func figures(l *trace.Limit) string {
+	if l == nil || l.Max == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%g of %g %s)", l.Used, l.Max, l.Unit)
+}

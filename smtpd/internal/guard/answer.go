@@ -53,7 +53,7 @@ func (g *Conn) finish(code int) {
 		if r == nil {
 			r = replyTemporary
 		}
-		g.refuse(r)
+		g.turn(r) // whoever decided it has told
 		return
 	}
 	switch done {

@@ -251,6 +251,7 @@ func (g *Conn) response() {
 		g.give(string(line) + "\r\n")
 		return
 	}
+	g.tell(g.answer)
 	g.give("*\r\n")
 }
 
@@ -290,16 +291,12 @@ func (g *Conn) rcptTo(arg []byte) {
 		g.refuse(refusal)
 		return
 	}
-	limit := g.cfg.Limits.Recipients
-	switch {
-	case g.Stranger():
-		limit = strangerAccepted
-	case g.strict:
-		limit = strictAccepted
-	}
-	if g.rcpts >= limit {
+	if g.rcpts >= g.recipientLimit() {
 		// The client is to send the rest in another message, so these refusals
 		// are no errors of its.
+		if g.over == 0 {
+			g.tell(replyRecipients)
+		}
 		g.say(replyRecipients)
 		if g.over++; g.over > maxRefusedRcpt {
 			g.bye(replyErrors, true)
@@ -318,6 +315,17 @@ func (g *Conn) forwardPath(arg []byte) (mail.ForwardPath, *mail.Reply) {
 		}
 	}
 	return parseRcpt(arg)
+}
+
+// recipientLimit is how many recipients of one message are taken.
+func (g *Conn) recipientLimit() int {
+	switch {
+	case g.Stranger():
+		return strangerAccepted
+	case g.strict:
+		return strictAccepted
+	}
+	return g.cfg.Limits.Recipients
 }
 
 // ready gives the refusal of DATA and BDAT in the present state.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/sesame-mta/sesame/mail"
 )
 
 // Limits bound one connection. All of them must be set.
@@ -55,6 +57,9 @@ type Config struct {
 	OpenTLS *tls.Config
 	Limits  Limits
 	Log     *slog.Logger
+	// Refused is told of refusals that the guard decides; the cause of the reply is
+	// the *mail.Limit behind it, if there is one. Nil is nobody.
+	Refused func(c *Conn, r *mail.Reply)
 
 	instance string
 	size     string

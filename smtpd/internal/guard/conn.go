@@ -52,6 +52,8 @@ type Conn struct {
 	kind      Kind
 	strict    bool
 	authed    bool
+	account   string // who sends, once that is known
+	known     string // by which credential
 	version   string // of TLS
 	cipher    string
 	helo      string
@@ -124,6 +126,15 @@ func (g *Conn) Strict() bool { return g.strict }
 
 // SetStrict changes the profile: after AUTH it is the account's own.
 func (g *Conn) SetStrict(strict bool) { g.strict = strict }
+
+// SetOwner says for which account the client sends, and by which credential.
+func (g *Conn) SetOwner(account, credential string) { g.account, g.known = account, credential }
+
+// Owner gives what SetOwner was told.
+func (g *Conn) Owner() (account, credential string) { return g.account, g.known }
+
+// Sender gives the reverse-path of the transaction, if there is one.
+func (g *Conn) Sender() (from mail.ReversePath, ok bool) { return g.from, g.mail }
 
 // TLS gives the version and the name of the cipher suite, empty in clear text.
 func (g *Conn) TLS() (version, cipher string) { return g.version, g.cipher }
@@ -341,9 +352,14 @@ func (g *Conn) say(r *mail.Reply) {
 	}
 }
 
-// refuse queues a reply that counts against the session. Too many of them end
-// it.
+// refuse is turn for what the guard decides.
 func (g *Conn) refuse(r *mail.Reply) {
+	g.tell(r)
+	g.turn(r)
+}
+
+// turn queues a reply that counts against the session. Too many of them end it.
+func (g *Conn) turn(r *mail.Reply) {
 	g.say(r)
 	if r.Code == 421 {
 		g.bye(nil, true)
@@ -359,6 +375,7 @@ func (g *Conn) refuse(r *mail.Reply) {
 // unread octets would make the reply vanish.
 func (g *Conn) bye(r *mail.Reply, linger bool) {
 	if r != nil && !g.dead {
+		g.tell(r)
 		g.out = r.Wire(g.out)
 	}
 	g.flush()

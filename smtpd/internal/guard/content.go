@@ -161,8 +161,10 @@ func (c *Content) take(b []byte) {
 	if c.refused > max(c.g.cfg.Limits.MessageBytes, 1<<20) {
 		// Too much to read for the sake of a reply.
 		var r *mail.Reply
-		errors.As(c.err, &r)
-		c.g.bye(r, true)
+		if errors.As(c.err, &r) {
+			c.g.out = r.Wire(c.g.out) // the reader was told already
+		}
+		c.g.bye(nil, true)
 		c.err = ErrAborted
 	}
 }
