@@ -19,13 +19,13 @@ import (
 	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/account/quota"
-	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/api/public"
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/config"
 	"github.com/sesame-mta/sesame/delivery"
+	"github.com/sesame-mta/sesame/delivery/simulator"
 	"github.com/sesame-mta/sesame/dispatch"
 	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/event/forward"
@@ -76,10 +76,11 @@ type Daemon struct {
 	sets         *configset.Book
 	destinations *destination.Book
 	suppression  *suppression.Lists
-	reputation   *reputation.Book
 	trace        *trace.Recorder
 	checker      *identity.Checker
 	minter       *mail.Minter
+
+	simulations simulator.Domains
 
 	queue    *queue.Queue
 	desk     *submission.Desk
@@ -140,10 +141,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	back.Go(func() error { return d.accounts.Run(backCtx) })
 	back.Go(func() error { return d.contact.Run(backCtx) })
 	back.Go(func() error { return d.quotaWatch().Run(backCtx) })
-	back.Go(func() error { return d.reputation.Run(backCtx) })
 	back.Go(func() error { return d.forward.Run(backCtx) })
 	back.Go(func() error { return d.publisher.Run(backCtx) })
 	back.Go(func() error { return d.collector().Run(backCtx) })
+	back.Go(func() error { return d.answers().Run(backCtx) })
 	back.Go(func() error { return d.suppression.Run(backCtx) })
 	if l := d.listeners.metrics; l != nil {
 		h := healthMux(d.metrics, func() error { return d.spool.Room(0) }, d.ready.Load)

@@ -18,6 +18,7 @@ import (
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/delivery/egress"
+	"github.com/sesame-mta/sesame/delivery/simulator"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/event/file"
 	"github.com/sesame-mta/sesame/event/forward"
@@ -36,11 +37,14 @@ var words = map[event.Type]string{
 	event.RenderingFailure: "rendering_failure", event.Subscription: "subscription",
 }
 
-// interest names who asks for an event: bounce mail, and who is told of what comes
-// back late too.
+// interest names who asks for an event: bounce mail, the simulator, and who is
+// told of what comes back late too.
 func (d *Daemon) interest(t event.Type, m *queue.Message) (names []string) {
-	if forward.Interest(t) && d.forwards(t, m) {
+	if forward.Interest(t) {
 		names = append(names, forward.Consumer)
+	}
+	if d.simulations.Interest(t, m.To) {
+		names = append(names, simulator.Consumer)
 	}
 	return append(names, d.late(t, m)...)
 }
@@ -168,16 +172,13 @@ func (d *Daemon) topic(dest destination.Destination) webhook.Topic {
 
 // encoder writes events for a destination. The id of a bounce has its time and is the same each time.
 func (d *Daemon) encoder(dest destination.Destination) *event.Encoder {
-	return &event.Encoder{Hostname: d.cfg.Hostname, Notification: dest.Identity != "",
-		Headers: func(t event.Type) bool {
-			return d.identities.ShowsHeaders(dest.Account, dest.Identity, words[t])
-		}, FeedbackID: func(e *event.Event) string {
-			var who strings.Builder
-			for _, r := range e.Recipients {
-				fmt.Fprintf(&who, " %d", r.N)
-			}
-			return d.minter.Derive(e.Message, e.Time, "feedback "+e.Type.String()+who.String()).String()
-		}}
+	return &event.Encoder{Hostname: d.cfg.Hostname, Notification: dest.Identity != "", FeedbackID: func(e *event.Event) string {
+		var who strings.Builder
+		for _, r := range e.Recipients {
+			fmt.Fprintf(&who, " %d", r.N)
+		}
+		return d.minter.Derive(e.Message, e.Time, "feedback "+e.Type.String()+who.String()).String()
+	}}
 }
 
 func (d *Daemon) token(dest destination.Destination) string {

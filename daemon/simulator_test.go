@@ -14,6 +14,7 @@ import (
 	"github.com/sesame-mta/sesame/config"
 	"github.com/sesame-mta/sesame/daemon"
 	"github.com/sesame-mta/sesame/internal/testmx"
+	"github.com/sesame-mta/sesame/mail/report"
 )
 
 // simulations are the mailboxes of the simulator and what the log says of their
@@ -53,14 +54,19 @@ func TestTheSimulatorAnswersForEachOfItsMailboxes(t *testing.T) {
 	for _, domain := range []string{"simulator.amazonses.com", "simulator.mx1.example.org"} {
 		t.Run(domain, func(t *testing.T) {
 			r := newRelay(t, testmx.Options{StartTLS: true})
-			bounces := 0
+			bounces, complaints, answers := 0, 0, 0
 			for _, s := range simulations {
 				to := s.local + "@" + domain
 				if _, err := r.send("ann@example.org", []string{to}, hello); err != nil {
 					t.Fatal(err)
 				}
-				if s.code == "550" {
+				switch mailbox, _, _ := strings.Cut(s.local, "+"); {
+				case s.code == "550":
 					bounces++
+				case mailbox == "complaint":
+					complaints++
+				case mailbox == "ooto":
+					answers++
 				}
 				text := s.text
 				if strings.Contains(text, "%s") {
@@ -68,17 +74,40 @@ func TestTheSimulatorAnswersForEachOfItsMailboxes(t *testing.T) {
 				}
 				r.until(to+" has its outcome", func() bool { return r.outcome(to, s.outcome, s.code, s.status, text) })
 			}
-			// Bounce mail goes to the sender as for any host.
-			got := r.arrived(bounces)
+			// Bounce mail goes to the sender as for any host, and so do complaints and
+			// automatic answers.
+			got := r.arrived(bounces + complaints + answers)
 			r.empty()
-			if n := r.mx.Count(); n != int64(bounces) {
-				t.Errorf("%d messages left the house, want the %d DSNs", n, bounces)
+			if n := r.mx.Count(); n != int64(len(got)) {
+				t.Errorf("%d messages left the house, want %d", n, len(got))
 			}
 			for _, m := range got {
-				if m.From != "" || m.To[0] != "ann@example.org" || !bytes.Contains(m.Data, []byte("Status: 5.1.1")) ||
-					!bytes.Contains(m.Data, []byte("Diagnostic-Code: smtp; 550 5.1.1")) {
-					t.Errorf("not the DSN of a simulated bounce: %s", m.Data)
+				in, err := report.Read(m.Data)
+				if err != nil || m.From != "" || m.To[0] != "ann@example.org" || bytes.Contains(m.Data, []byte("@amazonses.com")) {
+					t.Errorf("envelope <%s> %s, %v: %s", m.From, m.To, err, m.Data)
+					continue
 				}
+				switch in.Kind {
+				case report.Bounced:
+					if bounces--; !bytes.Contains(m.Data, []byte("Status: 5.1.1")) ||
+						!bytes.Contains(m.Data, []byte("Diagnostic-Code: smtp; 550 5.1.1")) {
+						t.Errorf("not the DSN of a simulated bounce: %s", m.Data)
+					}
+				case report.Complaint:
+					if complaints--; in.Feedback.Type != "abuse" || in.Feedback.UserAgent != "sesame Mailbox Simulator" ||
+						!strings.HasPrefix(in.Feedback.To[0], "complaint") || in.From != "complaints@mx1.example.org" {
+						t.Errorf("not a simulated complaint: %s", m.Data)
+					}
+				case report.AutoReply:
+					if answers--; !strings.HasSuffix(in.From, "@simulator.mx1.example.org") || in.Subject != "Auto: hi" {
+						t.Errorf("not an automatic answer: %s", m.Data)
+					}
+				default:
+					t.Errorf("neither of them: %s", m.Data)
+				}
+			}
+			if bounces != 0 || complaints != 0 || answers != 0 {
+				t.Errorf("missing: %d DSNs, %d complaints, %d answers", bounces, complaints, answers)
 			}
 			for _, q := range r.dns.Queries() {
 				if q.Name == domain {

@@ -119,8 +119,9 @@ type Record struct {
 
 // Outbox is where events wait until their consumer has acknowledged them. An
 // engine of store implements it; Append and Commit fill it in the same
-// transaction that changes the queue. While a Bounce waits there for a consumer
-// that is no destination (IsDestination), the content of its message is kept.
+// transaction that changes the queue. While a Bounce or a Delivery waits there for
+// a consumer that is no destination (IsDestination), the content of its message is
+// kept.
 type Outbox interface {
 	// Read gives up to limit records with a number above after, in order. It
 	// passes over records that are damaged.

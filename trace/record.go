@@ -19,7 +19,7 @@ const (
 	Attempted                 // one attempt, or what stood in its place
 	Settled                   // given up without an attempt: expired, stopped by a scanner
 	Changed                   // an operator held, released, retried or cancelled
-	Noticed                   // a mail of ours: a DSN about another message
+	Noticed                   // a mail of ours about another message: a DSN
 	Lost                      // records are missing here
 	Returned                  // feedback that came after it had left: a late bounce, a complaint
 )

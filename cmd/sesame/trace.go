@@ -165,7 +165,7 @@ func (t *teller) tell(l *admin.TraceLine) error {
 	case trace.Noticed:
 		what := "mail of our own"
 		if !l.About.IsZero() {
-			what = "DSN about " + l.About.String()
+			what = "mail about " + l.About.String()
 		}
 		p.at(l.Time, "%s for %s, %s", what, paths(l.To), l.ID)
 	case trace.Attempted, trace.Settled:

@@ -3,6 +3,7 @@
 // against every answer without harm to anybody (spec section 9). It is a branch
 // of delivery: a router and a carrier that stand before the real ones and decide,
 // in one place, what is simulated.
+// What a mailbox says after it took a message (Answers) follows from the outbox.
 // It does not know the queue, DNS or a connection.
 package simulator
 
@@ -73,11 +74,22 @@ func (s *Simulator) Carry(ctx context.Context, r *route.Route, j *delivery.Job) 
 	return out
 }
 
+// The mailboxes that say something after they took a message.
+const (
+	complainer = "complaint"
+	away       = "ooto"
+)
+
+// mailbox gives the name before the label.
+func mailbox(to mail.Address) string {
+	name, _, _ := strings.Cut(strings.ToLower(to.Local()), "+")
+	return name
+}
+
 // answer is what the mailbox of an address says. A label does not change it.
 func answer(to mail.Address) (*mail.Reply, mail.Result) {
-	mailbox, _, _ := strings.Cut(strings.ToLower(to.Local()), "+")
-	switch mailbox {
-	case "success", "ooto", "complaint":
+	switch mailbox(to) {
+	case "success", away, complainer:
 		return mail.Refuse(250, 6, 0, "Message received"), mail.Delivered
 	case "suppressionlist":
 		return mail.Refuse(550, 1, 1, "As requested: user unknown (suppressed address: "+to.String()+")"), mail.Failed

@@ -102,7 +102,7 @@ func (o *ackOp) apply(b *batch) error {
 		}
 		kind, id, ok := eventHead(v)
 		b.remove(box, k)
-		if !ok || kind != event.Bounce {
+		if !ok || !pins(kind) {
 			continue
 		}
 		b.remove(b.pins, pinKey(id, o.consumer, seq))

@@ -148,8 +148,12 @@ func (b *batch) replaceEntry(was, now *queue.Entry) {
 	b.put(b.entries, k, v)
 }
 
-// addEvents gives every consumer its copy. A Bounce pins its message, unless
-// that has gone already, or the consumer has in the event all that it needs.
+// pins reports whether an event holds the content of its message for a consumer
+// that has not in the event all that it needs.
+func pins(t event.Type) bool { return t == event.Bounce || t == event.Delivery }
+
+// addEvents gives every consumer its copy, and pins the message where that is
+// still there.
 func (b *batch) addEvents(events []encodedEvent) {
 	for _, e := range events {
 		for _, consumer := range e.consumers {
@@ -167,7 +171,7 @@ func (b *batch) addEvents(events []encodedEvent) {
 				return
 			}
 			b.put(box, seqKey(seq), e.value)
-			if e.kind == event.Bounce && !event.IsDestination(consumer) && b.messages.Get(e.message[:]) != nil {
+			if pins(e.kind) && !event.IsDestination(consumer) && b.messages.Get(e.message[:]) != nil {
 				b.put(b.pins, pinKey(e.message, consumer, seq), []byte{})
 			}
 			if b.told == nil {

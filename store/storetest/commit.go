@@ -395,6 +395,17 @@ func testPins(b *bench) {
 	}
 	b.ok(b.Ack(ctx, "hook", 1))
 	b.gone(id)
+
+	id = b.add(acct1, "kept", "a@example.org")
+	b.ok(b.Commit(ctx, queue.Settlement{
+		ID: id, Entries: []queue.Settled{{N: 0, Result: mail.Delivered}},
+		Events: []event.Event{{Type: event.Delivery, Message: id, Account: acct1, Time: base(), Consumers: []string{"watcher"}}},
+	}))
+	if b.body(id) != "kept" {
+		b.Fatal("content went with a delivery waiting")
+	}
+	b.ok(b.Ack(ctx, "watcher", 1))
+	b.gone(id)
 }
 
 func testAccounts(b *bench) {
