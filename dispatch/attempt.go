@@ -18,7 +18,12 @@ import (
 func internalError() mail.Reply {
 	return *mail.Refuse(451, 3, 0, "Internal error, will be tried again")
 }
-func unsignable() mail.Reply { return *mail.Refuse(451, 7, 5, "Message could not be signed") }
+
+func unsignable(account string, err error) mail.Reply {
+	return *mail.Refuse(451, 7, 5, "Message could not be signed").WithCause(
+		&mail.Limit{Name: mail.LimitSigning, Whose: "account " + account, Err: err})
+}
+
 func unreadable() mail.Reply {
 	return *mail.Refuse(451, 3, 0, "Message could not be read from the spool")
 }
@@ -61,7 +66,8 @@ func (d *Dispatcher) try(ctx context.Context, s *site, lease *queue.Lease) {
 	}
 	d.settleAttempt(ctx, lease, outcomes, d.attempted(g, s, t.route, lease.Line.Domain))
 	if signal == egress.Unreachable {
-		if slots, _ := d.allow(s); slots == 0 {
+		if slots, wait := d.allow(s); slots == 0 {
+			d.log.Info("site left alone", "mx", s.name, "dur", wait, "err", siteDown(s.name, d.o.Queue.Now().Add(wait)))
 			d.expire(ctx, s, outcomes[0].Reply)
 		}
 	}
@@ -139,7 +145,7 @@ func (d *Dispatcher) header(ctx context.Context, lease *queue.Lease, content que
 	signatures, err := d.o.Signer.Sign(ctx, m.Account, m.Keys, header, body, m.Accepted)
 	if err != nil {
 		d.failed(ctx, "sign", lease, err)
-		reply := unsignable()
+		reply := unsignable(m.Account, err)
 		return nil, &reply
 	}
 	return append(signatures[:len(signatures):len(signatures)], header...), nil

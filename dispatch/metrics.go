@@ -20,6 +20,7 @@ type metrics struct {
 	scans      *prometheus.CounterVec
 	suppressed prometheus.Counter
 	feedback   *prometheus.CounterVec
+	limited    map[mail.LimitName]prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -79,8 +80,31 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	for _, class := range reading.Classes() {
 		m.failures.WithLabelValues(class.String())
 	}
+	limited := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sesame_dispatch_limited_total",
+		Help: "Recipients put off, and times that a site found no place for an attempt, by the limit that did it.",
+	}, []string{"limit"})
+	m.limited = make(map[mail.LimitName]prometheus.Counter)
+	for _, name := range mail.ExitLimits() {
+		m.limited[name] = limited.WithLabelValues(string(name))
+	}
 	if r != nil {
-		r.MustRegister(m.attempts, m.results, m.failures, m.expired, m.uncertain, m.retried, m.inFlight, m.wait, m.scans, m.suppressed, m.feedback)
+		r.MustRegister(m.attempts, m.results, m.failures, m.expired, m.uncertain, m.retried, m.inFlight, m.wait, m.scans, m.suppressed,
+			m.feedback, limited)
 	}
 	return m
+}
+
+// limit counts a limit; nil is none.
+func (m *metrics) limit(l *mail.Limit) {
+	if l != nil {
+		m.full(l.Name)
+	}
+}
+
+// full counts a limit by its name.
+func (m *metrics) full(name mail.LimitName) {
+	if c := m.limited[name]; c != nil {
+		c.Inc()
+	}
 }

@@ -18,8 +18,9 @@ import (
 // What becomes of a message that does not pass. badContent is the reason that SES
 // gives for a Reject (spec section 8.4).
 func badContent() mail.Reply { return *mail.Refuse(554, 7, 0, "Bad content") }
-func unscanned() mail.Reply {
-	return *mail.Refuse(451, 3, 0, "Message could not be scanned, will be tried again")
+func unscanned(err error) mail.Reply {
+	return *mail.Refuse(451, 3, 0, "Message could not be scanned, will be tried again").WithCause(
+		&mail.Limit{Name: mail.LimitScanner, Whose: "server", Err: err})
 }
 
 var errNoVerdict = errors.New("scanner gave no verdict")
@@ -72,7 +73,7 @@ func (d *Dispatcher) pass(ctx context.Context, lease *queue.Lease) bool {
 	case scan.Refused:
 		d.settle(ctx, lease, same(mail.Outcome{Result: mail.Failed, Reply: f.Reply}, n))
 	default:
-		d.settle(ctx, lease, ours(unscanned(), n))
+		d.settle(ctx, lease, ours(unscanned(f.err), n))
 	}
 	return false
 }

@@ -265,6 +265,8 @@ func (d *Dispatcher) tell(ctx context.Context, m *queue.Message, verdicts []verd
 		if v.outcome.Uncertain {
 			d.metrics.uncertain.Inc()
 		}
+		limit := v.limit()
+		d.metrics.limit(limit)
 		if !d.log.Enabled(ctx, slog.LevelInfo) {
 			continue
 		}
@@ -282,7 +284,7 @@ func (d *Dispatcher) tell(ctx context.Context, m *queue.Message, verdicts []verd
 		case mail.Delivered:
 			d.log.InfoContext(ctx, "delivered", facts...)
 		case mail.Deferred:
-			d.log.InfoContext(ctx, "delivery deferred", facts...)
+			d.log.InfoContext(ctx, "delivery deferred", append(facts, "err", limit)...)
 		case mail.Failed:
 			d.log.InfoContext(ctx, "delivery failed", facts...)
 		}

@@ -63,6 +63,7 @@ func (d *Dispatcher) trace(m *queue.Message, verdicts []verdict, now time.Time, 
 		}
 		if v.settled.Result == mail.Deferred {
 			o.Next = v.settled.Due.Unix()
+			o.Limit = trace.LimitOf(v.limit())
 		}
 		if v.outcome.Reply.Cause != nil {
 			o.Cause = v.outcome.Reply.Cause.Error()
@@ -71,20 +72,4 @@ func (d *Dispatcher) trace(m *queue.Message, verdicts []verdict, now time.Time, 
 		r.Outcomes = append(r.Outcomes, o)
 	}
 	d.o.Trace.Add(r)
-}
-
-// Held tells, for operators, which site a domain's mail goes to, as far as it is
-// known, and until when that is left alone; zero if it is not.
-func (d *Dispatcher) Held(domain string) (site string, until time.Time) {
-	d.mu.Lock()
-	t := d.targets[domain]
-	d.mu.Unlock()
-	if t == nil || t.route == nil {
-		return "", time.Time{}
-	}
-	now := d.o.Queue.Now()
-	if slots, wait := d.o.Limiter.Allow(t.site, now); slots == 0 {
-		until = now.Add(wait)
-	}
-	return t.site, until
 }

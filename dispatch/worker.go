@@ -64,9 +64,17 @@ func (d *Dispatcher) pump(s *site) {
 		s.poked = false
 		d.start(s)
 	case s.workers < slots:
+		name := mail.LimitConcurrency
+		if d.free > 0 {
+			name = mail.LimitUnprovenSites
+		}
+		d.metrics.full(name)
 		d.waiting.push(s)
-	case s.workers == 0:
+	case s.workers > 0:
+		d.metrics.full(mail.LimitSiteConcurrency)
+	default:
 		// Nobody is there to ask again.
+		d.metrics.full(mail.LimitSiteDown)
 		s.timer = time.AfterFunc(max(wait, time.Millisecond), func() {
 			d.mu.Lock()
 			defer d.mu.Unlock()

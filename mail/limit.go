@@ -74,7 +74,7 @@ type Limit struct {
 	// Whose it is: "account 000000000001", "network 192.0.2.0/24", "site
 	// mx.example.net", "session", "server".
 	Whose string `json:"whose"`
-	// Used of Max are used up, in Unit; a Max of 0 has no figures.
+	// Used of Max are used up, in Unit; 0 is not known.
 	Used float64 `json:"used,omitempty"`
 	Max  float64 `json:"max,omitempty"`
 	Unit string  `json:"unit,omitempty"`
@@ -88,11 +88,11 @@ type Limit struct {
 func (l *Limit) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s of %s", l.Name, l.Whose)
-	if l.Max != 0 {
-		fmt.Fprintf(&b, ": %s of %s", amount(l.Used), amount(l.Max))
-		if l.Unit != "" {
-			b.WriteString(" " + l.Unit)
-		}
+	switch {
+	case l.Max != 0:
+		fmt.Fprintf(&b, ": %s of %s %s", amount(l.Used), amount(l.Max), l.Unit)
+	case l.Used != 0:
+		fmt.Fprintf(&b, ": %s %s", amount(l.Used), l.Unit)
 	}
 	if !l.Frees.IsZero() {
 		b.WriteString(", frees at " + l.Frees.UTC().Format("2006-01-02T15:04:05.999Z07:00"))

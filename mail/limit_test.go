@@ -27,6 +27,7 @@ func TestALimitSaysWhatIsKnownOfIt(t *testing.T) {
 		"disk of server: no room":                          {Name: mail.LimitDisk, Whose: "server", Err: behind},
 		"idle of session, frees at 1970-01-01T00:00:01.5Z": {Name: mail.LimitIdle, Whose: "session", Frees: time.UnixMilli(1500)},
 		"errors of session: 0.333 of 33554432 x":           {Name: mail.LimitErrors, Whose: "session", Used: 1.0 / 3, Max: 32 << 20, Unit: "x"},
+		"retry_schedule of recipient: 3 attempts":          {Name: mail.LimitRetry, Whose: "recipient", Used: 3, Unit: "attempts"},
 	} {
 		if l.Error() != want {
 			t.Errorf("%q, want %q", l, want)

@@ -25,6 +25,18 @@ func (q *Queue) Find(ctx context.Context, f Filter) ([]Entry, error) {
 	return q.spool.Find(ctx, f)
 }
 
+// Leased reports whether an attempt for an entry is under way.
+func (q *Queue) Leased(e Entry) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lines[e.Line]
+	if l == nil {
+		return false
+	}
+	_, leased := l.leased[key{e.ID, e.N}]
+	return leased
+}
+
 // Hold keeps back all queued entries that match and gives their number. An
 // attempt that is under way goes on.
 func (q *Queue) Hold(ctx context.Context, f Filter) (int, error) {

@@ -102,11 +102,15 @@ func (s *Server) eachEntry(ctx context.Context, f queue.Filter, write func(any) 
 }
 
 func (s *Server) entry(m *queue.Message, e queue.Entry) Entry {
-	return Entry{
+	out := Entry{
 		ID: m.ID.String(), Account: s.name(m.Account), From: m.From.String(), To: e.To.String(), Domain: e.Line.Domain,
 		State: e.State.String(), Attempts: e.Attempts, Next: e.Due.UTC(), LastReply: e.Last.String(),
 		Size: m.Size, Accepted: m.Accepted.UTC(),
 	}
+	if s.o.Holding != nil {
+		_, out.Limit = s.o.Holding(e)
+	}
+	return out
 }
 
 func (s *Server) showMessage(r *http.Request) (any, error) {
@@ -136,9 +140,11 @@ func (s *Server) recipient(e queue.Entry) Recipient {
 		To: e.To.String(), Domain: e.Line.Domain, State: e.State.String(), Attempts: e.Attempts,
 		Next: e.Due.UTC(), Expires: e.Expires.UTC(), LastReply: e.Last.String(), LastHost: e.LastHost,
 	}
-	if s.o.Held != nil {
-		r.Site, r.SiteDown = s.o.Held(e.Line.Domain)
-		r.SiteDown = r.SiteDown.UTC()
+	if s.o.Holding != nil {
+		r.Site, r.Limit = s.o.Holding(e)
+		if r.Limit != nil && r.Limit.Name == mail.LimitSiteDown {
+			r.SiteDown = r.Limit.Frees.UTC()
+		}
 	}
 	return r
 }

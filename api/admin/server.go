@@ -88,10 +88,10 @@ type Options struct {
 	MailLink func(ctx context.Context, i identity.Identity, link string) error
 	// Trace tells the lives of messages; nil tells nothing.
 	Trace Tracer
-	// Held tells which site a domain's mail goes to, and until when that is left
-	// alone; nil leaves it out.
-	Held func(domain string) (site string, until time.Time)
-	Log  *slog.Logger
+	// Holding tells which site an entry's mail goes to, and which limit holds it; nil
+	// leaves it out.
+	Holding func(queue.Entry) (site string, l *mail.Limit)
+	Log     *slog.Logger
 }
 
 // Server answers the operator's commands. It is an http.Handler.

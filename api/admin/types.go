@@ -1,6 +1,10 @@
 package admin
 
-import "time"
+import (
+	"time"
+
+	"github.com/sesame-mta/sesame/mail"
+)
 
 // Entry is one recipient that waits in the queue.
 type Entry struct {
@@ -15,6 +19,8 @@ type Entry struct {
 	LastReply string    `json:"last_reply"` // empty before the first attempt
 	Size      int64     `json:"size"`
 	Accepted  time.Time `json:"accepted"`
+	// Limit is what holds it; nil if it is under way.
+	Limit *mail.Limit `json:"limit,omitempty"`
 }
 
 // Message is one message in the queue with the recipients that wait.
@@ -42,6 +48,8 @@ type Recipient struct {
 	// SiteDown, which is zero if it is not.
 	Site     string    `json:"site,omitempty"`
 	SiteDown time.Time `json:"site_down_until,omitzero"`
+	// Limit is what holds it; nil if it is under way.
+	Limit *mail.Limit `json:"limit,omitempty"`
 }
 
 // Selection says which recipients in the queue a command is about: those of one

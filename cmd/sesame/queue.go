@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sesame-mta/sesame/api/admin"
+	"github.com/sesame-mta/sesame/mail"
 )
 
 func newQueue(a *app) *cobra.Command {
@@ -29,9 +30,9 @@ func newQueueList(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return table(a, client.Queue(cmd.Context(), owner, domain, state), row{"ID", "ACCOUNT", "FROM", "TO", "STATE", "ATTEMPTS", "NEXT", "LAST REPLY"},
+			return table(a, client.Queue(cmd.Context(), owner, domain, state), row{"ID", "ACCOUNT", "FROM", "TO", "STATE", "ATTEMPTS", "NEXT", "WAITS FOR", "LAST REPLY"},
 				func(e admin.Entry) row {
-					return row{e.ID, e.Account, null(e.From), e.To, e.State, strconv.Itoa(e.Attempts), instant(e.Next), e.LastReply}
+					return row{e.ID, e.Account, null(e.From), e.To, e.State, strconv.Itoa(e.Attempts), instant(e.Next), waitsFor(e.Limit), e.LastReply}
 				})
 		}),
 	})
@@ -62,7 +63,7 @@ func newQueueShow(a *app) *cobra.Command {
 				rows = append(rows, row{},
 					row{"to", r.To}, row{"state", r.State}, row{"attempts", strconv.Itoa(r.Attempts)},
 					row{"next", instant(r.Next)}, row{"expires", instant(r.Expires)},
-					row{"last reply", r.LastReply}, row{"last host", r.LastHost})
+					row{"waits for", why(r.Limit)}, row{"last reply", r.LastReply}, row{"last host", r.LastHost})
 			}
 			return a.object(m, rows...)
 		}),
@@ -110,4 +111,20 @@ func newQueueChange(a *app, what, short string) *cobra.Command {
 		f.BoolVar(&sel.Bounce, "bounce", false, "tell the sender with a DSN")
 	}
 	return cmd
+}
+
+// waitsFor names the limit that holds a recipient.
+func waitsFor(l *mail.Limit) string {
+	if l == nil {
+		return ""
+	}
+	return string(l.Name)
+}
+
+// why says all of it.
+func why(l *mail.Limit) string {
+	if l == nil {
+		return ""
+	}
+	return l.Error()
 }

@@ -284,6 +284,8 @@ func (t *teller) next(l *admin.TraceLine) error {
 			p.plain("next: %s is held by the operator", r.To)
 		case r.SiteDown.After(r.Next):
 			p.plain("next: %s waits for %s, which does not answer and is left alone until %s", r.To, r.Site, instant(r.SiteDown))
+		case !r.Next.After(time.Now()) && r.Limit != nil:
+			p.plain("next: %s is due since %s and waits for %s", r.To, due, r.Limit)
 		case !r.Next.After(time.Now()):
 			p.plain("next: %s is due since %s, and under way or in line for its site", r.To, due)
 		default:
