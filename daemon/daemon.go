@@ -19,6 +19,7 @@ import (
 	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/account/quota"
+	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/api/public"
@@ -76,6 +77,7 @@ type Daemon struct {
 	sets         *configset.Book
 	destinations *destination.Book
 	suppression  *suppression.Lists
+	reputation   *reputation.Book
 	trace        *trace.Recorder
 	checker      *identity.Checker
 	minter       *mail.Minter
@@ -141,6 +143,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	back.Go(func() error { return d.accounts.Run(backCtx) })
 	back.Go(func() error { return d.contact.Run(backCtx) })
 	back.Go(func() error { return d.quotaWatch().Run(backCtx) })
+	back.Go(func() error { return d.reputation.Run(backCtx) })
 	back.Go(func() error { return d.forward.Run(backCtx) })
 	back.Go(func() error { return d.publisher.Run(backCtx) })
 	back.Go(func() error { return d.collector().Run(backCtx) })

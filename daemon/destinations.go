@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/sesame-mta/sesame/account/destination"
+	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/queue"
 )
 
 // openDestinations reads who is told of events.
@@ -33,4 +35,28 @@ func (d *Daemon) destinationsChanged() {
 // removeIdentity removes what belongs to an identity.
 func (d *Daemon) removeIdentity(ctx context.Context, accountID, name string) error {
 	return d.destinations.DeleteAll(ctx, destination.Owner{Account: accountID, Identity: name})
+}
+
+// forwards reports whether the sender is to hear by mail of a bounce or complaint
+// about a message. That can be switched off for an identity, and is on all the same
+// while no destination would hear of it: one that is parked, disabled or has not
+// agreed does not count, so that nothing is lost for want of a reader (spec section
+// 6.5).
+func (d *Daemon) forwards(t event.Type, m *queue.Message) bool {
+	if m.Identity == "" || len(m.Mail) == 0 || d.identities.Forwards(m.Account, m.Identity) {
+		return true
+	}
+	return !d.hears(t, owners(m)...)
+}
+
+// hears reports whether a destination of one of the owners hears of an event.
+func (d *Daemon) hears(t event.Type, owners ...destination.Owner) bool {
+	for _, o := range owners {
+		for _, dest := range d.destinations.Of(o) {
+			if dest.Hears(words[t]) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -40,7 +40,7 @@ var words = map[event.Type]string{
 // interest names who asks for an event: bounce mail, the simulator, and who is
 // told of what comes back late too.
 func (d *Daemon) interest(t event.Type, m *queue.Message) (names []string) {
-	if forward.Interest(t) {
+	if forward.Interest(t) && d.forwards(t, m) {
 		names = append(names, forward.Consumer)
 	}
 	if d.simulations.Interest(t, m.To) {
@@ -172,13 +172,16 @@ func (d *Daemon) topic(dest destination.Destination) webhook.Topic {
 
 // encoder writes events for a destination. The id of a bounce has its time and is the same each time.
 func (d *Daemon) encoder(dest destination.Destination) *event.Encoder {
-	return &event.Encoder{Hostname: d.cfg.Hostname, Notification: dest.Identity != "", FeedbackID: func(e *event.Event) string {
-		var who strings.Builder
-		for _, r := range e.Recipients {
-			fmt.Fprintf(&who, " %d", r.N)
-		}
-		return d.minter.Derive(e.Message, e.Time, "feedback "+e.Type.String()+who.String()).String()
-	}}
+	return &event.Encoder{Hostname: d.cfg.Hostname, Notification: dest.Identity != "",
+		Headers: func(t event.Type) bool {
+			return d.identities.ShowsHeaders(dest.Account, dest.Identity, words[t])
+		}, FeedbackID: func(e *event.Event) string {
+			var who strings.Builder
+			for _, r := range e.Recipients {
+				fmt.Fprintf(&who, " %d", r.N)
+			}
+			return d.minter.Derive(e.Message, e.Time, "feedback "+e.Type.String()+who.String()).String()
+		}}
 }
 
 func (d *Daemon) token(dest destination.Destination) string {

@@ -98,6 +98,9 @@ func (d *Daemon) openBooks(ctx context.Context) error {
 	if err := d.openSuppression(ctx); err != nil {
 		return err
 	}
+	if err := d.openReputation(ctx); err != nil {
+		return err
+	}
 	return d.ensureSystemKeys(ctx)
 }
 
@@ -131,7 +134,7 @@ func (d *Daemon) buildQueue(context.Context) error {
 		Region: d.cfg.Region, FeedbackKey: d.keys.Key("feedback-id", 32), Sets: d.sets,
 		IdentityDefaults: d.identities.Defaults,
 		Renew:            d.auth.Renew,
-		Keys:             d.identities.KeyRefs, ServiceKeys: d.serviceKeys, Interest: d.interest, Now: d.queue.Now,
+		Keys:             d.identities.KeyRefs, ServiceKeys: d.serviceKeys, Interest: d.interest, Observe: d.observeSend, Now: d.queue.Now,
 		Published: d.published, IdentityName: d.identityName,
 		MessageBytes: d.cfg.Limits.MessageBytes, MaxAge: d.cfg.Delivery.MaxAge,
 		ShowClient: d.cfg.Delivery.ShowClientAddress, Trace: d.trace, Log: d.logger("submission"), Metrics: d.metrics,
@@ -177,7 +180,7 @@ func (d *Daemon) buildDelivery(context.Context) error {
 		Queue: d.queue, Spool: d.spool, Router: sim, Carrier: sim, Signer: signer{d.identities},
 		Limiter: egress.NewLimiter(egress.LimiterOptions{Max: d.cfg.Delivery.PerDestination}), Scanner: newScanner(d.cfg),
 		Retry: d.cfg.Delivery.Retry, Concurrency: d.cfg.Delivery.Concurrency,
-		Suppression: d.suppression, Interest: d.interest, Late: d.late, Trace: d.trace, Log: d.logger("dispatch"), Metrics: d.metrics,
+		Suppression: d.suppression, Interest: d.interest, Observe: d.observe, Late: d.late, Trace: d.trace, Log: d.logger("dispatch"), Metrics: d.metrics,
 	})
 	return nil
 }
@@ -231,7 +234,7 @@ func (d *Daemon) buildDoors(context.Context) error {
 		Checker: d.checker, MailLink: mailLink,
 		Hostname: d.cfg.Hostname, Version: d.o.Version, Accounts: d.accounts, Identities: d.identities,
 		Sets: d.sets, Destinations: d.destinations, Queue: d.queue, Spool: d.spool, Cancelled: d.dispatch.Cancelled, Usage: d.spool, Rates: &d.rates, Contact: d.contact, NoSandbox: !d.cfg.Sandbox,
-		Trace: d.trace, Holding: d.dispatch.Holding, Suppression: d.suppression, RemoveOwned: d.removeOwned, TellAgain: d.tellAgain, RotateKey: d.rotateKey, Log: d.logger("admin"),
+		Trace: d.trace, Holding: d.dispatch.Holding, Suppression: d.suppression, Reputation: d.reputation, RemoveOwned: d.removeOwned, TellAgain: d.tellAgain, RotateKey: d.rotateKey, Log: d.logger("admin"),
 	})
 	return nil
 }

@@ -31,6 +31,9 @@ type data struct {
 	MailFrom *mailFromData     `json:"mail_from,omitempty"`
 	Set      string            `json:"configuration_set,omitempty"`
 	Tags     map[string]string `json:"tags,omitempty"`
+
+	NoForwarding bool     `json:"no_forwarding,omitempty"`
+	Headers      []string `json:"notification_headers,omitempty"`
 }
 
 type keyData struct {
@@ -97,7 +100,7 @@ func decode(r account.Record) (name, *entry, error) {
 	e := &entry{version: r.Version, easy: d.Easy, link: d.Link, Identity: Identity{
 		Account: r.Account, Name: r.Name, Created: d.Created, ByWord: d.Verified,
 		Verification: orNotStarted(d.Verification), DKIM: orNotStarted(d.DKIM), Token: d.Token,
-		Rotating: d.Rotating, Paused: d.Paused, Set: d.Set, Tags: d.Tags,
+		Rotating: d.Rotating, Paused: d.Paused, Set: d.Set, Tags: d.Tags, NoForwarding: d.NoForwarding, Headers: d.Headers,
 	}}
 	s := e.Verification.State
 	e.Verified = d.Verified || s == Success || s == TemporaryFailure

@@ -47,6 +47,11 @@ type Identity struct {
 	Rotating bool
 	Paused   bool
 	MailFrom MailFrom
+	// NoForwarding: bounces and complaints are not mailed to the sender while
+	// somebody else is told of them. Headers are the types of notifications
+	// (destination.IdentityWords) that show the header of their message.
+	NoForwarding bool
+	Headers      []string
 	// Set and Tags are given to mail that names none.
 	Set  string
 	Tags map[string]string

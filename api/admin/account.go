@@ -12,6 +12,7 @@ import (
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/quota"
+	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/queue"
 )
@@ -32,7 +33,8 @@ type Account struct {
 	Suppressed string    `json:"suppressed"` // mail for those on the list: "accept" or "refuse"
 	Created    time.Time `json:"created"`
 	// For one account alone:
-	Usage *Usage `json:"usage,omitempty"`
+	Usage      *Usage      `json:"usage,omitempty"`
+	Reputation *Reputation `json:"reputation,omitempty"`
 }
 
 // Usage is how far the limits of an account are used.
@@ -181,6 +183,10 @@ func (s *Server) showAccount(r *http.Request) (any, error) {
 	}
 	answer := show(a)
 	answer.Usage = u
+	if s.o.Reputation != nil {
+		rating := showRating(a, s.o.Reputation.Ratings(a.ID)[0])
+		answer.Reputation = &rating
+	}
 	return answer, nil
 }
 
@@ -205,6 +211,9 @@ func (s *Server) changeAccount(r *http.Request) (any, error) {
 	}
 	if a != old {
 		s.o.Log.Info("account changed", "account", a.ID, "text", a.Name)
+	}
+	if old.Paused && !a.Paused {
+		s.freshStart(reputation.Subject{Account: a.ID, Kind: reputation.Account})
 	}
 	s.tell(old, a)
 	return show(a), nil

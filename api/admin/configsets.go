@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/account/reputation"
 )
 
 // ConfigSet is a configuration set of an account.
@@ -112,9 +113,16 @@ func (s *Server) changeSet(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := s.o.Sets.Change(r.Context(), a.ID, q.Name, q.apply)
+	sent := false
+	set, err := s.o.Sets.Change(r.Context(), a.ID, q.Name, func(set *configset.Set) {
+		sent = set.Sending
+		q.apply(set)
+	})
 	if err != nil {
 		return nil, s.noSet(err, a.ID)
+	}
+	if set.Sending && !sent {
+		s.freshStart(reputation.Subject{Account: a.ID, Kind: reputation.ConfigSet, Name: set.Name})
 	}
 	s.o.Log.Info("configuration set changed", "account", a.ID, "text", set.Name)
 	return s.set(set), nil

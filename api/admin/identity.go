@@ -26,8 +26,10 @@ func (s *Server) identityRoutes() map[string]handler {
 		"POST /v1/identities/mail-from": s.setMailFrom,
 		"POST /v1/identities/rotate":    s.rotateIdentity,
 		"POST /v1/identities/defaults":  s.setDefaults,
-		"GET /v1/host/records":          s.hostRecords,
-		"GET /v1/service/records":       s.serviceRecords,
+
+		"POST /v1/identities/notifications": s.setNotifications,
+		"GET /v1/host/records":              s.hostRecords,
+		"GET /v1/service/records":           s.serviceRecords,
 	}
 }
 
@@ -97,7 +99,10 @@ func (s *Server) identity(i identity.Identity) Identity {
 	answer := Identity{
 		Account: s.name(i.Account), Identity: i.Name, Status: i.Status(), Created: i.Created, Records: records,
 		Verification: i.Verification.State, DKIM: i.DKIM.State, Paused: i.Paused, Rotating: i.Rotating,
-		ConfigurationSet: i.Set, Tags: i.Tags,
+		ConfigurationSet: i.Set, Tags: i.Tags, Forwarding: !i.NoForwarding, Headers: i.Headers,
+	}
+	if i.NoForwarding {
+		answer.Mailing = s.unheard(i)
 	}
 	if m := i.MailFrom; m.Domain != "" {
 		answer.MailFrom = &MailFrom{Domain: m.Domain, OnFailure: onFailure(m.Reject), State: m.Check.State}

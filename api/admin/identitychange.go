@@ -33,6 +33,8 @@ type changeRequest struct {
 	Selector  string            `json:"selector,omitempty"`
 	Private   []byte            `json:"private,omitempty"`
 	Defaults  identity.Defaults `json:"defaults,omitzero"`
+
+	Notifications identity.Notifications `json:"notifications,omitzero"`
 }
 
 // changing reads a request and gives the identity that f makes of it.

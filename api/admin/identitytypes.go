@@ -25,6 +25,12 @@ type Identity struct {
 	// What mail gets that names none itself.
 	ConfigurationSet string            `json:"configuration_set,omitempty"`
 	Tags             map[string]string `json:"tags,omitempty"`
+	// Forwarding: bounces and complaints go to the sender by mail. Without it those
+	// types do all the same of which nobody else would hear now (Mailing).
+	Forwarding bool     `json:"feedback_forwarding"`
+	Mailing    []string `json:"mailed_all_the_same,omitempty"`
+	// Headers are the types of notifications that show the header of their message.
+	Headers []string `json:"notification_headers,omitempty"`
 	// Mailed: a link was mailed to the address just now.
 	Mailed bool `json:"mailed,omitempty"`
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/account/quota"
+	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/event/contact"
@@ -77,6 +78,8 @@ type Options struct {
 	// TellAgain puts events that a destination was told already back before it, and
 	// tells how many; nil refuses.
 	TellAgain func(ctx context.Context, d destination.Destination, from uint64, since time.Time) (int, error)
+	// Reputation tells how accounts stand; nil tells nothing.
+	Reputation *reputation.Book
 	// Contact tells the contacts of accounts of pauses; nil tells nobody.
 	Contact *contact.Mailer
 	// RotateKey puts a new key in the place of that under which secrets lie
@@ -119,7 +122,7 @@ func New(o Options) *Server {
 		s.mux.Handle(pattern, s.answer(h))
 	}
 	for _, nouns := range []map[string]handler{s.accountRoutes(), s.credentialRoutes(), s.identityRoutes(), s.configSetRoutes(), s.destinationRoutes(), s.traceRoutes(),
-		s.suppressionRoutes()} {
+		s.suppressionRoutes(), s.reputationRoutes()} {
 		for pattern, h := range nouns {
 			s.mux.Handle(pattern, s.answer(h))
 		}

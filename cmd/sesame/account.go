@@ -24,7 +24,7 @@ const (
 func newAccount(a *app) *cobra.Command {
 	return group("account", "Make, limit, pause and delete accounts",
 		newAccountCreate(a), newAccountList(a), newAccountShow(a), newAccountSet(a), newAccountProduction(a),
-		newAccountPause(a), newAccountResume(a), newAccountDelete(a))
+		newAccountPause(a), newAccountResume(a), newAccountReputation(a), newAccountStatistics(a), newAccountDelete(a))
 }
 
 // settings are the flags that accounts are made and changed with.
@@ -270,10 +270,14 @@ func accountRows(acct admin.Account) []row {
 			rate += ", used up, frees at " + instant(u.RateFrees)
 		}
 	}
-	return []row{
+	rows := []row{
 		{"account", acct.Account}, {"id", acct.ID}, {"status", accountStatus(acct)},
 		{"quota", quota}, {"rate", rate}, {"beyond the rate", or(acct.Throttle, "as in the file")},
 		{"profile", or(acct.Profile, "as in the file")}, {"contact", or(acct.Contact, "nobody")},
 		{"suppress", acct.Suppress + " (mail for those on the list: " + acct.Suppressed + ")"}, {"created", instant(acct.Created)},
 	}
+	if r := acct.Reputation; r != nil {
+		rows = append(rows, row{"reputation", r.State + ": " + share(r.Bounces) + " bounced, " + share(r.Complaints) + " complained"})
+	}
+	return rows
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sesame-mta/sesame/account"
-	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/api/admin"
 )
 
@@ -75,6 +74,17 @@ func identityRows(i admin.Identity) []row {
 	}
 	if i.ConfigurationSet != "" {
 		rows = append(rows, row{"configuration set", i.ConfigurationSet})
+	}
+	forwarding := "on"
+	if !i.Forwarding {
+		forwarding = "off"
+		if len(i.Mailing) > 0 {
+			forwarding += ", but nobody else hears now of " + strings.Join(i.Mailing, ",") + ": mailed all the same"
+		}
+	}
+	rows = append(rows, row{"feedback forwarding", forwarding})
+	if len(i.Headers) > 0 {
+		rows = append(rows, row{"notification headers", strings.Join(i.Headers, ",")})
 	}
 	for _, k := range slices.Sorted(maps.Keys(i.Tags)) {
 		rows = append(rows, row{"tag", k + "=" + i.Tags[k]})
@@ -201,48 +211,6 @@ func newIdentityRotate(a *app) *cobra.Command {
 			return err
 		}
 		i, err := c.RotateDKIM(cmd.Context(), owner, name, selector, private)
-		if err != nil {
-			return err
-		}
-		return a.object(i, identityRows(i)...)
-	})
-}
-
-func newIdentitySet(a *app) *cobra.Command {
-	var (
-		set  string
-		tags []string
-	)
-	cmd := &cobra.Command{
-		Use: "set DOMAIN|ADDRESS", Short: "Set what is given to mail that names no configuration set or tags",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if !cmd.Flags().Changed("configuration-set") && !cmd.Flags().Changed("tag") {
-				return errors.New("give --configuration-set, --tag or both")
-			}
-			for _, t := range tags {
-				if name, value, ok := strings.Cut(t, "="); t != "" && (!ok || name == "" || value == "") {
-					return errors.New("a tag is NAME=VALUE; an empty one takes all away")
-				}
-			}
-			return cobra.ExactArgs(1)(cmd, args)
-		},
-	}
-	cmd.Flags().StringVar(&set, "configuration-set", "", "the default configuration `set`; empty for none")
-	cmd.Flags().StringArrayVar(&tags, "tag", nil, "a default tag, `NAME=VALUE`, once for each; they replace those before")
-	return ofIdentity(a, cmd, func(cmd *cobra.Command, c *admin.Client, owner, name string) error {
-		var d identity.Defaults
-		if cmd.Flags().Changed("configuration-set") {
-			d.Set = &set
-		}
-		if cmd.Flags().Changed("tag") {
-			d.Tags = map[string]string{}
-			for _, t := range tags {
-				if name, value, ok := strings.Cut(t, "="); ok {
-					d.Tags[name] = value
-				}
-			}
-		}
-		i, err := c.SetDefaults(cmd.Context(), owner, name, d)
 		if err != nil {
 			return err
 		}

@@ -2,9 +2,11 @@ package contact
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/reputation"
 )
 
 // Paused tells that the operator, or the owner, stopped an account's mail.
@@ -36,4 +38,29 @@ func QuotaNear(a account.Account, used int64, frees time.Time) Note {
 			"Beyond that messages are refused with a temporary error. Room comes back from %s on.",
 			a.Name, a.ID, used, a.MaxDay, frees.UTC().Format("2 Jan 2006 15:04 MST")),
 	}
+}
+
+// Reputation tells of new states of an account, its identities and configuration
+// sets.
+func Reputation(a account.Account, changes []reputation.Change) Note {
+	n := Note{Subject: "Reputation of account " + a.Name + " has changed"}
+	var b strings.Builder
+	fmt.Fprintf(&b, "The account %s (%s), what was rated and how it stands:\n", a.Name, a.ID)
+	worst := reputation.Healthy
+	for _, c := range changes {
+		fmt.Fprintf(&b, "\n%s\n", c)
+		worst = max(worst, c.State)
+	}
+	switch worst {
+	case reputation.Paused:
+		n.Subject = "Sending paused for account " + a.Name + ": too many bounces or complaints"
+		b.WriteString("\nMessages are refused until the operator resumes the account; what was accepted before is still delivered.")
+	case reputation.Severe:
+		b.WriteString("\nMail goes on, but mailbox providers turn away senders at such rates. Find out where the addresses come from.")
+	case reputation.Review:
+		b.WriteString("\nMail goes on. Find out where the addresses come from before it gets worse.")
+	case reputation.Healthy:
+	}
+	n.Text = b.String()
+	return n
 }

@@ -3,34 +3,39 @@ package bolt
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/sesame-mta/sesame/internal/atomicfile"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 )
 
-// batch is one transaction with what it will change in memory when it is
-// durable. The first error of a write sticks and ends the whole batch.
-type batch struct {
-	s  *Spool
+// state is the transaction that all reads and writes go through. It holds what was
+// done since the last checkpoint; the journal has that on stable storage.
+type state struct {
 	tx *bbolt.Tx
 	// The buckets by their names.
 	messages, entries, due, outbox, pins, dedupe, expiry, usage, meta *bbolt.Bucket
+	// kept and keys are the buckets of kept messages; nil until there are any.
+	kept, keys *bbolt.Bucket
+}
 
-	inside  bool // the file may not grow
+// batch is one group commit: a change of the state with what it changes in memory.
+// The first error of a write sticks and ends the whole batch.
+type batch struct {
+	*state
+	s    *Spool
+	time time.Time
+	redo bool // it was done before, and comes from the journal
+
 	err     error
 	depth   queue.Depth // the change
 	charges []charged
 	touched map[charged]bool // n unused
 	told    map[string]bool  // consumers with new events
-	// kept and keys are the buckets of kept messages; nil until there are any.
-	kept, keys *bbolt.Bucket
-	keeps      keepCount // the change
+	keeps   keepCount        // the change
 }
 
 // charged is a charge that this batch made to the ledger.
@@ -40,22 +45,23 @@ type charged struct {
 	n       int64
 }
 
-func (s *Spool) begin() (*batch, error) {
+// begin opens the state.
+func (s *Spool) begin() error {
 	tx, err := s.db.Begin(true)
 	if err != nil {
-		return nil, fmt.Errorf("begin transaction: %w", err)
+		return fmt.Errorf("begin transaction: %w", err)
 	}
 	get := func(name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }
-	b := &batch{
-		s: s, tx: tx,
+	s.now = &state{
+		tx:       tx,
 		messages: get(bucketMessages), entries: get(bucketEntries), due: get(bucketDue),
 		outbox: get(bucketOutbox), pins: get(bucketPins), dedupe: get(bucketDedupe),
 		expiry: get(bucketExpiry), usage: get(bucketUsage), meta: get(bucketMeta),
 		kept: get(bucketKeptMessages), keys: get(bucketKeptKeys),
 	}
 	// Ids grow with time, so pages are filled from the front.
-	b.messages.FillPercent, b.entries.FillPercent = 0.95, 0.9
-	return b, nil
+	s.now.messages.FillPercent, s.now.entries.FillPercent = 0.95, 0.9
+	return nil
 }
 
 func (b *batch) put(to *bbolt.Bucket, k, v []byte) {
@@ -109,85 +115,52 @@ func (b *batch) drop(id mail.ID) (file string) {
 	return file
 }
 
-// commit puts the batch on stable storage and then makes its changes in memory.
-// After an error nothing of it is in memory; only after ErrFull the spool goes on.
-func (b *batch) commit(now time.Time) error {
+// finish writes what the batch did to the ledger and takes it into memory. After
+// an error nothing of it is in memory.
+func (b *batch) finish() error {
 	for t := range b.touched {
 		if b.err == nil {
 			b.err = b.s.ledger.write(b.usage, t.account, t.minute)
 		}
 	}
-	d := b.s.depth // written by this goroutine only
-	d.Messages += b.depth.Messages
-	d.Recipients += b.depth.Recipients
-	d.Held += b.depth.Held
-	b.put(b.meta, keyState, state(d, now))
-	k := b.s.keeps // written by this goroutine only
 	if b.keeps != (keepCount{}) {
-		k.messages += b.keeps.messages
-		k.octets += b.keeps.octets
-		b.put(b.meta, keyKept, k.encode())
+		b.put(b.meta, keyKept, b.kepts().encode())
 	}
 	if b.err != nil {
-		b.rollback()
-		return b.err
-	}
-	if err := b.sync(); err != nil {
 		b.undo()
-		return err
-	}
-	for t := range b.touched {
-		b.s.ledger.forget(t.account, t.minute)
-	}
-	b.s.mu.Lock()
-	b.s.depth, b.s.keeps = d, k
-	b.s.mu.Unlock()
-	if k.octets > b.s.opts.KeepBytes {
-		b.s.keeper.poke()
+		return b.err
 	}
 	return nil
 }
 
-// sync is bbolt's commit. An error of a write for want of room comes before
-// anything counts; bbolt has taken it back and goes on. Any other error leaves
-// in doubt what is on the disk.
-func (b *batch) sync() error {
-	if err := b.s.fail.Hit("batch.write"); err != nil {
-		_ = b.tx.Rollback() // the first error is the one to tell
-		return asFull(err)
+// seen takes a batch that is on stable storage into memory.
+func (b *batch) seen() {
+	for t := range b.touched {
+		b.s.ledger.forget(t.account, t.minute)
 	}
-	if err := b.s.fail.Hit("batch.commit"); err != nil {
-		_ = b.tx.Rollback() // the first error is the one to tell
-		return fmt.Errorf("commit: %w", err)
+	b.s.mu.Lock()
+	b.s.depth, b.s.keeps = b.total(), b.kepts()
+	b.s.mu.Unlock()
+	if b.s.keeps.octets > b.s.opts.KeepBytes {
+		b.s.keeper.poke()
 	}
-	if b.inside {
-		// bbolt adds a step to what it compares; only the one writer reads both.
-		b.s.db.MaxSize, b.s.db.AllocSize = int(b.tx.Size()), 0
-		defer func() { b.s.db.MaxSize, b.s.db.AllocSize = 0, growStep }()
-	}
-	err := b.tx.Commit()
-	switch {
-	case errors.Is(err, berrors.ErrMaxSizeReached):
-		return fmt.Errorf("%w: free pages lie apart", queue.ErrFull)
-	case noRoom(err):
-		return asFull(err)
-	}
-	if err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return b.s.fail.Hit("batch.durable")
 }
 
-// noRoom tells a write of bbolt's that met a full disk from what leaves in doubt
-// what is on it.
-func noRoom(err error) bool {
-	var at *fs.PathError
-	return errors.As(err, &at) && at.Op == "write" && errors.Is(asFull(err), queue.ErrFull)
+// total is what the queue holds with this batch.
+func (b *batch) total() queue.Depth {
+	d := b.s.depth // written by the committer only
+	d.Messages += b.depth.Messages
+	d.Recipients += b.depth.Recipients
+	d.Held += b.depth.Held
+	return d
 }
 
-func (b *batch) rollback() {
-	b.undo()
-	_ = b.tx.Rollback() // fails only when it is closed already
+// kepts is how much is kept with this batch.
+func (b *batch) kepts() keepCount {
+	k := b.s.keeps // written by the committer only
+	k.messages += b.keeps.messages
+	k.octets += b.keeps.octets
+	return k
 }
 
 // undo takes back what the batch did to the ledger.
@@ -203,19 +176,117 @@ func (s *Spool) process(units []*unit) {
 		answer(units, err)
 		return
 	}
-	inside := false
-	if len(units) > 0 {
-		if units, inside = s.refuseFull(units); len(units) == 0 {
-			return
+	told, rest, err := s.keep(units)
+	if err != nil && !errors.Is(err, queue.ErrFull) {
+		err = s.breakDown(err)
+	}
+	if err == nil {
+		s.tell(told)
+	}
+	answer(rest, err)
+	if err := s.fail.Hit("batch.answered"); err != nil {
+		_ = s.breakDown(err)
+		return
+	}
+	if s.journal.off >= s.opts.Journal && s.Err() == nil {
+		s.settleJournal()
+	}
+}
+
+// keep puts units on stable storage and then into the state. It gives those that
+// are to be answered; appends that found no room were.
+func (s *Spool) keep(units []*unit) (told map[string]bool, rest []*unit, err error) {
+	if !s.ample(units) {
+		return s.keepInside(units)
+	}
+	now := time.Now().Truncate(time.Millisecond)
+	err = s.journal.add(units, now)
+	// Without room appends are refused, and the others, which make room, go on with
+	// the reserve.
+	if errors.Is(err, queue.ErrFull) {
+		s.room.release()
+		s.log.Warn("disk is full")
+		if units = answerAppends(units, err); len(units) == 0 {
+			return nil, nil, nil
+		}
+		err = s.journal.add(units, now)
+	}
+	if err != nil {
+		return nil, units, err
+	}
+	told, err = s.apply(units, now)
+	return told, units, err
+}
+
+// apply makes the changes of units that are on stable storage.
+func (s *Spool) apply(units []*unit, now time.Time) (told map[string]bool, err error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	defer faultsPanic()()
+	defer guard(&err, func(cause error) error { return cause })
+	b := &batch{state: s.now, s: s, time: now}
+	for _, u := range units {
+		u.err = u.op.apply(b)
+		if b.err != nil {
+			break
 		}
 	}
-	told, err := s.try(units, inside)
+	if err := b.finish(); err != nil {
+		return nil, err
+	}
+	b.seen()
+	return b.told, nil
+}
+
+// touchedPages is the most octets that a unit makes bbolt write of pages that were
+// there before: some leaves, and the way to them.
+const touchedPages = 6 * pageSize
+
+// ample reports whether there is room for units in the journal, and for the pages
+// that the next checkpoint will need. It notes what that will be.
+func (s *Spool) ample(units []*unit) bool {
+	fresh := s.fresh + 2*appendSize(units)
+	changed := s.stale + touchedPages*int64(len(units))
+	size := int64(frameHead)
+	for _, u := range units {
+		size += int64(u.size)
+	}
+	if !s.room.forJournal(max(s.journal.off+size-s.journal.size, 0), fresh+min(changed, s.now.tx.Size())) {
+		return false
+	}
+	s.fresh, s.stale = fresh, changed
+	return true
+}
+
+// keepInside is keep for a disk that is nearly full: the appends may lie on pages
+// that deleted records left in the database, which never shrinks. They are
+// confirmed only when they do, so the transaction is committed at once.
+func (s *Spool) keepInside(units []*unit) (told map[string]bool, rest []*unit, err error) {
+	if err := s.checkpoint(); err != nil {
+		return nil, units, err
+	}
+	if s.journal.off > 0 { // it found no room
+		if rest = answerAppends(units, queue.ErrFull); len(rest) == 0 {
+			return nil, nil, nil
+		}
+		now := time.Now().Truncate(time.Millisecond)
+		err = s.journal.add(rest, now)
+		if err == nil {
+			told, err = s.apply(rest, now)
+		}
+		return told, rest, err
+	}
+	inside := false
+	if units, inside = s.refuseFull(units); len(units) == 0 {
+		return nil, nil, nil
+	}
+	told, err = s.try(units, inside)
 	// Without room appends are refused, and the others, which make room, go on:
 	// the file may grow for them, and they get the reserve.
 	if inside && errors.Is(err, queue.ErrFull) {
 		s.room.scatter()
 		if units = answerAppends(units, err); len(units) == 0 {
-			return
+			return nil, nil, nil
 		}
 		told, err = s.try(units, false)
 	}
@@ -228,16 +299,7 @@ func (s *Spool) process(units []*unit) {
 			told, err = s.try(units, false)
 		}
 	}
-	if err != nil && !errors.Is(err, queue.ErrFull) {
-		err = s.breakDown(err)
-	}
-	if err == nil {
-		s.tell(told)
-	}
-	answer(units, err)
-	if err := s.fail.Hit("batch.answered"); err != nil {
-		_ = s.breakDown(err)
-	}
+	return told, units, err
 }
 
 // prepare makes the names of new content files durable, once for all.
@@ -263,42 +325,56 @@ func (s *Spool) prepare(units []*unit) error {
 	return nil
 }
 
+// appendSize counts the octets of the appends among units.
+func appendSize(units []*unit) (size int64) {
+	for _, u := range units {
+		if _, ok := u.op.(*appendOp); ok {
+			size += int64(u.size)
+		}
+	}
+	return size
+}
+
 // refuseFull answers the appends of a batch for which there is no room. For the
 // rest inside says whether they must do with the pages that the file has.
 func (s *Spool) refuseFull(units []*unit) (rest []*unit, inside bool) {
-	size := 0
-	for _, u := range units {
-		if _, ok := u.op.(*appendOp); ok {
-			size += u.size
-		}
-	}
+	size := appendSize(units)
 	if size == 0 {
 		return units, false
 	}
-	inside, err := s.room.forRecord(int64(size))
+	inside, err := s.room.forRecord(size)
 	if err != nil {
 		return answerAppends(units, err), false
 	}
 	return units, inside
 }
 
-// try runs the units in one transaction. After an error none of them counts.
+// try commits units in a transaction of their own, behind an empty journal. After
+// an error none of them counts.
 func (s *Spool) try(units []*unit, inside bool) (told map[string]bool, err error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	defer faultsPanic()()
 	defer guard(&err, func(cause error) error { return cause })
-	b, err := s.begin()
-	if err != nil {
-		return nil, err
-	}
-	b.inside = inside
+	b := &batch{state: s.now, s: s, time: time.Now().Truncate(time.Millisecond)}
 	for _, u := range units {
 		u.err = u.op.apply(b)
 		if b.err != nil {
-			b.rollback()
-			return nil, b.err
+			break
 		}
 	}
-	return b.told, b.commit(time.Now())
+	if err = b.finish(); err == nil {
+		if err = s.commit(b.total(), s.journal.number, inside); err != nil {
+			b.undo()
+		}
+	} else {
+		_ = s.now.tx.Rollback() // fails only when it is closed already
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.begin())
+	}
+	b.seen()
+	return b.told, s.begin()
 }
 
 func answer(units []*unit, err error) {

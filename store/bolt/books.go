@@ -20,7 +20,7 @@ const (
 )
 
 var booksLayout = layout{
-	name: "books.db", kind: "sesame books ",
+	name: "books.db", version: 1, kind: "sesame books ",
 	buckets: []string{bucketMeta, bucketRecords, bucketChanges, bucketNames},
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,14 +35,22 @@ const maxProblems = 1000
 func Check(dir string) (problems []Problem, err error) {
 	c := &checker{dir: dir, files: make(map[string]bool)}
 	for _, lay := range []layout{spoolLayout, booksLayout, suppressionLayout} {
-		db, err := openFile(dir, lay, true)
-		if lay.name != spoolLayout.name && errors.Is(err, fs.ErrNotExist) {
-			continue
+		// The changes of the journal are made in a transaction that is taken back.
+		spool := lay.name == spoolLayout.name
+		if _, err := os.Stat(filepath.Join(dir, lay.name)); err != nil {
+			if !spool && errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			return nil, fmt.Errorf("check: %w", err)
 		}
+		db, err := openFile(dir, lay, !spool)
 		if err != nil {
 			return nil, err
 		}
 		err = c.database(db, lay)
+		if err == nil && spool {
+			err = c.spool(db)
+		}
 		if err = errors.Join(err, db.Close()); err != nil {
 			return nil, fmt.Errorf("check %s: %w", lay.name, err)
 		}
@@ -77,11 +86,42 @@ func (c *checker) database(db *bbolt.DB, lay layout) (err error) {
 		case suppressionLayout.name:
 			return c.suppression(tx)
 		}
-		return c.spool(tx)
+		return nil
 	})
 }
 
-func (c *checker) spool(tx *bbolt.Tx) error {
+// spool looks at the state that the next start would make.
+func (c *checker) spool(db *bbolt.DB) (err error) {
+	defer faultsPanic()()
+	defer guard(&err, func(cause error) error { return cause })
+	s := &Spool{db: db, damage: damage{log: slog.New(slog.DiscardHandler)}}
+	if s.journal, err = readJournal(c.dir); err != nil {
+		return err
+	}
+	if s.journal == nil {
+		s.journal = &journal{}
+	} else {
+		defer s.journal.close() // read only
+	}
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.now.tx.Rollback()) }()
+	if err := s.restore(); err != nil {
+		return err
+	}
+	for where := range s.damage.told {
+		if strings.HasPrefix(where, "journal ") {
+			c.add(where, "%v", queue.ErrDamaged)
+		}
+	}
+	if err := s.note(s.depth, s.journal.number); err != nil {
+		return err
+	}
+	return c.state(s.now.tx)
+}
+
+func (c *checker) state(tx *bbolt.Tx) error {
 	d, err := c.entries(tx)
 	if err != nil {
 		return err

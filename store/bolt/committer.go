@@ -28,10 +28,11 @@ type unit struct {
 }
 
 // op is what a unit does. It checks everything before it writes anything: an
-// error it returns is the caller's alone and leaves the batch as it was. It may
-// run again in another transaction when the first one failed.
+// error it returns is the caller's alone and leaves the batch as it was. It runs
+// again, on the same state, when that is made anew from the journal.
 type op interface {
 	apply(b *batch) error
+	record
 }
 
 // committer is the queue before the one goroutine that writes.
@@ -190,6 +191,9 @@ func (s *Spool) tick(last *time.Time) {
 	s.room.restore()
 	if err := forgetPages(s.db); err != nil {
 		s.log.Debug("pages not forgotten", "err", err)
+	}
+	if idle := time.Since(*last); idle >= tickEvery {
+		s.settleJournal()
 	}
 	if time.Since(*last) >= heartbeat {
 		s.process(nil)

@@ -57,7 +57,7 @@ func loadSpool(dir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, err := bolt.Open(bolt.Options{Dir: dir, Reserve: 1 << 20, Failpoints: points})
+	s, err := bolt.Open(bolt.Options{Dir: dir, Reserve: 1 << 20, Journal: 200 << 10, Failpoints: points})
 	if err != nil {
 		return err
 	}
@@ -299,7 +299,7 @@ func TestCrashAtEachStepLosesNothingConfirmed(t *testing.T) {
 	for _, point := range []string{
 		"open.epoch", "open.sweep", "draft.write", "append.written", "append.synced", "append.renamed",
 		"batch.directory", "batch.begin", "batch.write", "batch.commit", "batch.durable", "batch.answered",
-		"content.remove",
+		"content.remove", "checkpoint.write", "checkpoint.durable",
 	} {
 		t.Run(point, func(t *testing.T) {
 			dir := t.TempDir()
@@ -311,6 +311,9 @@ func TestCrashAtEachStepLosesNothingConfirmed(t *testing.T) {
 			for _, hit := range hits {
 				if strings.HasPrefix(point, "open.") {
 					hit = 1
+				}
+				if strings.HasPrefix(point, "checkpoint.") {
+					hit++ // the first is that of the start
 				}
 				all = append(all, runChild(t, dir, fmt.Sprintf("%s=kill@%d", point, hit), -1))
 				if n := len(all); !strings.HasPrefix(point, "open.") && !all[n-1].opened {

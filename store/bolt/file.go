@@ -20,7 +20,6 @@ import (
 )
 
 const (
-	formatVersion = 1
 	// pageSize: 2 KB messages fill a page of 4 KB to a half and make one write
 	// call each; see ADR 0001 for the figures.
 	pageSize = 4096
@@ -35,12 +34,15 @@ var (
 	keyEpoch  = []byte("epoch")
 	keyState  = []byte("state")
 	keyKept   = []byte("kept") // how much is kept
+	// keyJournal is the number of the journal that goes on from this state.
+	keyJournal = []byte("journal")
 )
 
 // layout is what one kind of file holds.
 type layout struct {
 	name    string // of the file
 	kind    string // written into it
+	version byte   // of the format; older ones can be read too
 	buckets []string
 }
 
@@ -175,7 +177,7 @@ func createFile(dir string, lay layout) error {
 				return err
 			}
 		}
-		return tx.Bucket([]byte(bucketMeta)).Put(keyFormat, append([]byte(lay.kind), formatVersion))
+		return tx.Bucket([]byte(bucketMeta)).Put(keyFormat, append([]byte(lay.kind), lay.version))
 	})
 	if cerr := db.Close(); err == nil {
 		err = cerr
@@ -201,8 +203,8 @@ func checkFormat(db *bbolt.DB, lay layout) (err error) {
 		if len(f) != len(lay.kind)+1 || string(f[:len(lay.kind)]) != lay.kind {
 			return errors.New("foreign format mark")
 		}
-		if v := f[len(lay.kind)]; v != formatVersion {
-			return fmt.Errorf("format version %d, this program knows %d", v, formatVersion)
+		if v := f[len(lay.kind)]; v < 1 || v > lay.version {
+			return fmt.Errorf("format version %d, this program knows %d", v, lay.version)
 		}
 		for _, name := range lay.buckets {
 			if tx.Bucket([]byte(name)) == nil {

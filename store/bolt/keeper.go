@@ -65,7 +65,7 @@ func (s *Spool) expireAll() error {
 	for {
 		var found expired
 		err := s.view(func(tx *bbolt.Tx) error {
-			found = s.expired(tx, s.kept().octets)
+			found = s.expired(tx, s.kept().octets, time.Now())
 			return nil
 		})
 		if err != nil || found.none() {
@@ -92,8 +92,7 @@ type expired struct {
 func (e *expired) none() bool { return len(e.records)+len(e.keys) == 0 }
 
 // expired looks for the oldest of it. Octets is how much is kept.
-func (s *Spool) expired(tx *bbolt.Tx, octets int64) (e expired) {
-	now := time.Now()
+func (s *Spool) expired(tx *bbolt.Tx, octets int64, now time.Time) (e expired) {
 	known := func(mail.ID) bool { return false }
 	if kept := tx.Bucket([]byte(bucketKeptMessages)); kept != nil {
 		c := kept.Cursor()
@@ -132,7 +131,7 @@ func (s *Spool) expired(tx *bbolt.Tx, octets int64) (e expired) {
 type expireOp struct{}
 
 func (o *expireOp) apply(b *batch) error {
-	e := b.s.expired(b.tx, b.s.keeps.octets+b.keeps.octets)
+	e := b.s.expired(b.tx, b.kepts().octets, b.time)
 	for _, k := range e.records {
 		b.remove(b.kept, k)
 	}

@@ -53,7 +53,7 @@ func (s *Spool) over(id mail.ID, now time.Time) bool {
 // keep puts the record of a message that goes among those that are kept, without
 // what is needed only to send it again.
 func (b *batch) keep(id mail.ID, r *messageRecord) {
-	if b.err != nil || b.s.over(id, time.Now()) {
+	if b.err != nil || !b.redo && b.s.over(id, b.time) {
 		return
 	}
 	if b.kept == nil {
@@ -79,7 +79,7 @@ func (b *batch) isKept(id mail.ID) bool { return b.kept != nil && b.kept.Get(id[
 // once notes the key of a settlement. Alone says that it settles nothing, so that
 // there must be somebody to tell of.
 func (b *batch) once(id mail.ID, key string, alone bool) error {
-	if alone && b.messages.Get(id[:]) == nil && (!b.isKept(id) || b.s.over(id, time.Now())) {
+	if alone && b.messages.Get(id[:]) == nil && (!b.isKept(id) || !b.redo && b.s.over(id, b.time)) {
 		return queue.ErrNotFound
 	}
 	k := append(id[:len(id):len(id)], key...)

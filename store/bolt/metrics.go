@@ -16,6 +16,7 @@ type metrics struct {
 	commits prometheus.Histogram
 	units   prometheus.Histogram
 	appends *prometheus.CounterVec
+	points  prometheus.Histogram
 }
 
 func newMetrics(s *Spool) *metrics {
@@ -25,7 +26,7 @@ func newMetrics(s *Spool) *metrics {
 	m := &metrics{
 		reg: s.opts.Metrics,
 		commits: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "sesame_store_commit_seconds", Help: "How long a group commit took, syncs included.",
+			Name: "sesame_store_commit_seconds", Help: "How long a group commit took, its sync included.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16),
 		}),
 		units: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -36,8 +37,12 @@ func newMetrics(s *Spool) *metrics {
 			Name: "sesame_store_appends_total", Help: "Appends by what came of them.",
 		}, []string{"result"}),
 	}
+	m.points = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "sesame_store_checkpoint_seconds", Help: "How long it took to write the journal's changes into the database.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+	})
 	m.all = []prometheus.Collector{
-		m.commits, m.units, m.appends,
+		m.commits, m.units, m.appends, m.points,
 		gauge("sesame_store_free_bytes", "Room on disk that an append may still use.",
 			func() float64 { return float64(s.room.free()) }),
 		gauge("sesame_store_damaged_records", "Damaged records that were met since the start and passed over, 1000 at most.",
@@ -63,6 +68,8 @@ func (m *metrics) batch(units int, took time.Duration) {
 	m.commits.Observe(took.Seconds())
 	m.units.Observe(float64(units))
 }
+
+func (m *metrics) checkpointed(took time.Duration) { m.points.Observe(took.Seconds()) }
 
 func (m *metrics) appended(err error) {
 	result := "error"

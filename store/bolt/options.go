@@ -36,6 +36,9 @@ type Options struct {
 	// KeepBytes bounds the octets of those records; the oldest go first. 0 is
 	// DefaultKeepBytes.
 	KeepBytes int64
+	// Journal is how large the journal may grow in octets before what it holds is
+	// written into the database. 0 is DefaultJournal.
+	Journal int64
 	// Failpoints are for tests; nil has none. Their names are in docs/states.md.
 	Failpoints *failpoint.Set
 }
@@ -49,6 +52,7 @@ const (
 	// take to complain.
 	DefaultKeepFor   = 30 * 24 * time.Hour
 	DefaultKeepBytes = 1 << 30
+	DefaultJournal   = 32 << 20
 )
 
 func (o Options) withDefaults() Options {
@@ -61,6 +65,9 @@ func (o Options) withDefaults() Options {
 	o.Reserve = max(o.Reserve, 0)
 	if o.MaxSmall <= 0 {
 		o.MaxSmall = DefaultMaxSmall
+	}
+	if o.Journal <= 0 {
+		o.Journal = DefaultJournal
 	}
 	if o.Memory <= 0 {
 		o.Memory = DefaultMemory

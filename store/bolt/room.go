@@ -71,6 +71,12 @@ func noDisk(free, size int64) error {
 		Used: float64(max(size, 1)), Max: float64(max(free, 1)), Err: queue.ErrFull}
 }
 
+// forJournal reports whether the journal may grow by some octets and the database
+// by others, the pages that are free inside it included.
+func (r *room) forJournal(grows, pages int64) bool {
+	return r.forFile(grows) == nil && r.forFile(grows+pages-r.reusable()) == nil
+}
+
 // forRecord reports ErrFull when records of size octets have no room. They may
 // lie on pages that deleted records left in the database, which never shrinks;
 // inside says that they must, and that the file may not grow for them.
@@ -85,7 +91,8 @@ func (r *room) forRecord(size int64) (inside bool, err error) {
 }
 
 func (r *room) pages() int64 {
-	return int64(r.db.Stats().FreePageN) * pageSize
+	st := r.db.Stats()
+	return int64(st.FreePageN+st.PendingPageN) * pageSize
 }
 
 // reusable gives the octets inside the database that an Append may use.

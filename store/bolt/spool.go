@@ -22,7 +22,7 @@ import (
 
 const contentDir = "content"
 
-var spoolLayout = layout{name: "spool.db", kind: "sesame spool ", buckets: spoolBuckets()}
+var spoolLayout = layout{name: "spool.db", kind: "sesame spool ", version: 2, buckets: spoolBuckets()}
 
 // Spool is the queue and the outbox on disk. It is safe for concurrent use.
 type Spool struct {
@@ -30,6 +30,7 @@ type Spool struct {
 	log      *slog.Logger
 	fail     *failpoint.Set
 	db       *bbolt.DB
+	journal  *journal
 	content  string // directory
 	epoch    uint32
 	lastSeen time.Time
@@ -45,6 +46,14 @@ type Spool struct {
 	commits committer
 	ledger  ledger // the committer's
 	keeper  keeper
+	lastUse time.Time // of the last frame or checkpoint that was read
+
+	// reading is held by whoever looks at the state or changes it.
+	reading sync.Mutex
+	now     *state
+	// fresh and stale are the octets that the next checkpoint writes, at most: of
+	// new records, and of pages that change. The committer's.
+	fresh, stale int64
 
 	mu      sync.Mutex
 	depth   queue.Depth // Free unused
@@ -109,16 +118,20 @@ func (s *Spool) start() error {
 		return err
 	}
 	s.room = r
+	if s.journal, err = openJournal(s.opts.Dir, s.fail); err != nil {
+		return errors.Join(err, r.close())
+	}
 	err = s.load()
 	if errors.Is(asFull(err), queue.ErrFull) && r.release() {
 		err = s.load() // a full spool must start, to become empty
 	}
 	if err != nil {
-		_ = r.close() // the first error is the one to tell
-		return unusable(filepath.Join(s.opts.Dir, spoolLayout.name), err)
+		err = unusable(filepath.Join(s.opts.Dir, spoolLayout.name), err)
+	} else if err = s.sweep(); err != nil {
+		_ = s.now.tx.Rollback() // fails only when it is closed already
 	}
-	if err := s.sweep(); err != nil {
-		_ = r.close() // the first error is the one to tell
+	if err != nil {
+		_ = errors.Join(r.close(), s.journal.close()) // the first error is the one to tell
 		return err
 	}
 	// After a crash the whole file was read; give the pages back before they count.
@@ -133,38 +146,50 @@ func (s *Spool) start() error {
 	return nil
 }
 
-// load reads what is kept in memory and begins a new epoch.
+// load makes the state from the file and the journal, and begins a new epoch.
 func (s *Spool) load() (err error) {
 	defer guard(&err, func(cause error) error { return cause })
-	return s.db.Update(func(tx *bbolt.Tx) error {
-		meta := tx.Bucket([]byte(bucketMeta))
-		s.epoch = 1
-		if v := meta.Get(keyEpoch); len(v) == 4 {
-			s.epoch += binary.BigEndian.Uint32(v)
-		} else if v != nil {
-			return errors.New("bad epoch")
-		}
-		if s.epoch >= 1<<20 {
-			return errors.New("epoch used up")
-		}
-		if v := meta.Get(keyState); len(v) == stateSize {
-			s.depth, s.lastSeen = splitState(v)
-		}
-		s.keeps = splitKeepCount(meta.Get(keyKept))
-		if err := s.ledger.load(tx.Bucket([]byte(bucketUsage)), s.damage.tell); err != nil {
-			return err
-		}
-		if err := s.fail.Hit("open.epoch"); err != nil {
-			return err
-		}
-		return meta.Put(keyEpoch, binary.BigEndian.AppendUint32(nil, s.epoch))
-	})
+	if err := s.begin(); err != nil {
+		return err
+	}
+	if err := s.beginEpoch(); err != nil {
+		_ = s.now.tx.Rollback() // the first error is the one to tell
+		return err
+	}
+	if err := s.commit(s.depth, s.journal.number+1, false); err != nil {
+		return err
+	}
+	s.journal.begin(s.journal.number + 1)
+	return s.begin()
+}
+
+func (s *Spool) beginEpoch() error {
+	meta := s.now.meta
+	s.epoch = 1
+	if v := meta.Get(keyEpoch); len(v) == 4 {
+		s.epoch += binary.BigEndian.Uint32(v)
+	} else if v != nil {
+		return errors.New("bad epoch")
+	}
+	if s.epoch >= 1<<20 {
+		return errors.New("epoch used up")
+	}
+	if err := s.restore(); err != nil {
+		return err
+	}
+	s.lastSeen = s.lastUse
+	if err := s.fail.Hit("open.epoch"); err != nil {
+		return err
+	}
+	// A program that knows no journal must not open this file.
+	return errors.Join(meta.Put(keyFormat, append([]byte(spoolLayout.kind), spoolLayout.version)),
+		meta.Put(keyEpoch, binary.BigEndian.AppendUint32(nil, s.epoch)))
 }
 
 const stateSize = 32
 
-// state is the counters and the time, written with every transaction.
-func state(d queue.Depth, seen time.Time) []byte {
+// stateRecord is the counters and the time, written with every checkpoint.
+func stateRecord(d queue.Depth, seen time.Time) []byte {
 	b := make([]byte, 0, stateSize)
 	b = binary.BigEndian.AppendUint64(b, uint64(d.Messages))
 	b = binary.BigEndian.AppendUint64(b, uint64(d.Recipients))
@@ -239,15 +264,17 @@ func (s *Spool) liveContent(name string) (live bool, err error) {
 	return live, err
 }
 
-// view runs f in a read transaction. Pages that cannot be read, or are damaged,
+// view shows f the state, which it may not change. Pages that cannot be read, or are damaged,
 // break the spool: what was promised can no longer be told.
 func (s *Spool) view(f func(tx *bbolt.Tx) error) (err error) {
 	if err := s.Err(); err != nil {
 		return err
 	}
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	defer faultsPanic()()
 	defer guard(&err, s.breakDown)
-	return s.db.View(f)
+	return f(s.now.tx)
 }
 
 // breakDown makes every later call answer ErrBroken, and gives the error for
@@ -315,21 +342,32 @@ func (s *Spool) Close() error {
 	if s.Err() == nil {
 		// With the free pages on record the next open need not look for them.
 		s.db.NoFreelistSync = false
-		b, err := s.begin()
-		if err == nil {
-			err = b.commit(time.Now())
-		}
-		if err != nil && !errors.Is(err, queue.ErrFull) {
+		if err := s.checkpoint(); err == nil {
+			err = s.lastWord()
+			if err != nil && !errors.Is(err, queue.ErrFull) {
+				_ = s.breakDown(err)
+			}
+		} else {
 			_ = s.breakDown(err)
 		}
 	}
-	err := s.room.close()
+	err := errors.Join(s.room.close(), s.journal.close())
 	if s.Err() != nil {
 		// A broken transaction may hold bbolt's locks for good; the end of the
 		// process closes the file.
 		return errors.Join(s.Err(), err)
 	}
 	return errors.Join(s.db.Close(), err)
+}
+
+// lastWord ends the state of a spool that is closed, with the time on record.
+func (s *Spool) lastWord() error {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.journal.off > 0 { // there was no room for a checkpoint: the journal has it
+		return s.now.tx.Rollback()
+	}
+	return s.commit(s.depth, s.journal.number, false)
 }
 
 // plain reports whether a word can stand in a key beside zero octets.

@@ -17,7 +17,7 @@ import (
 // bucketEntries of suppression.db holds owner 0 key: version, entry. The key is
 // that of suppression.Entry.
 var suppressionLayout = layout{
-	name: "suppression.db", kind: "sesame suppression ",
+	name: "suppression.db", version: 1, kind: "sesame suppression ",
 	buckets: []string{bucketMeta, bucketEntries},
 }
 

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/api/admin"
+)
+
+func newAccountReputation(a *app) *cobra.Command {
+	return a.printing(&cobra.Command{
+		Use: "reputation [NAME]", Short: "Show bounce and complaint rates and the states that follow",
+		Long: "Show how all accounts stand, or one with its configuration sets and identities: the state and since when, hard bounces and\n" +
+			"complaints as a part of the mail that counts, and when counting began anew.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			return table(a, client.Reputation(cmd.Context(), strings.Join(args, "")),
+				row{"ACCOUNT", "OF", "STATE", "SINCE", "BOUNCES", "COMPLAINTS", "FRESH START"},
+				func(r admin.Reputation) row {
+					since, fresh := "-", "never"
+					if !r.Since.IsZero() {
+						since = instant(r.Since)
+					}
+					if !r.FreshStart.IsZero() {
+						fresh = instant(r.FreshStart)
+					}
+					return row{r.Account, strings.TrimSpace(r.Kind + " " + r.Name), r.State, since, share(r.Bounces), share(r.Complaints), fresh}
+				})
+		}),
+	})
+}
+
+func newAccountStatistics(a *app) *cobra.Command {
+	return a.printing(&cobra.Command{
+		Use: "statistics [NAME]", Short: "Show what became of an account's mail in each quarter of an hour of the last two weeks",
+		Args: cobra.MaximumNArgs(1),
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			name := account.DefaultName
+			if len(args) > 0 {
+				name = args[0]
+			}
+			return table(a, client.Statistics(cmd.Context(), name), row{"FROM", "ATTEMPTS", "BOUNCES", "COMPLAINTS", "REJECTS"},
+				func(s admin.Statistics) row {
+					return row{instant(s.Time), fmt.Sprint(s.Attempts), fmt.Sprint(s.Bounces), fmt.Sprint(s.Complaints), fmt.Sprint(s.Rejects)}
+				})
+		}),
+	})
+}
+
+// share prints a rate with what it is made of.
+func share(r admin.Rate) string {
+	return fmt.Sprintf("%.2f %% (%d of %d)", 100*r.Rate, r.Count, r.Mails)
+}
