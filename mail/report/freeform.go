@@ -3,6 +3,7 @@ package report
 import (
 	"html"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/sesame-mta/sesame/mail"
@@ -16,8 +17,10 @@ func (in *Incoming) freeForm(top fields, t *tree) bool {
 	for i := range top {
 		head.WriteString(top[i].name + ": " + strings.ToLower(top[i].value) + "\n")
 	}
-	for i := range shapes {
-		s := &shapes[i]
+	if hasAny(strings.ToLower(top.get("from")), daemons) {
+		head.WriteString(daemonMark)
+	}
+	for _, s := range shapes {
 		start := 0
 		if s.mark != "" {
 			start = first(lower, s.mark)
@@ -144,35 +147,51 @@ func contains(list []string, address string) bool {
 }
 
 // returned reads what is said of a recipient: the first paragraph after its name
-// that has a reply in it, else the first before it, else what there is.
+// that has a reply in it, else the nearest before it, else one with words that are
+// known, else what there is.
 func returned(to, after, before string) Returned {
 	r := Returned{To: to, Action: Failed}
-	text := ""
-	for _, side := range []string{after, before} {
-		for p := range strings.SplitSeq(side, "\n\n") {
-			p = strings.TrimSpace(p)
-			if p == "" || bare(p, to) {
-				continue
-			}
-			if text == "" {
-				text = p
-			}
-			if coded.MatchString(p) || enhanced.MatchString(p) {
-				r.Reply = reply(p)
-				r.Host = remote(p)
-				r.settle()
-				return r
-			}
+	sides := append(strings.Split(after, "\n\n"), backwards(strings.Split(before, "\n\n"))...)
+	text, known := "", false
+	for _, p := range sides {
+		p = strings.TrimSpace(withoutRules(p))
+		if rest, found := strings.CutPrefix(strings.TrimLeft(p, "<\""), to); found {
+			p = strings.TrimLeft(rest, ">\":; \n\t")
+		}
+		if p == "" || strings.HasSuffix(p, ":") && !strings.Contains(p, "\n") {
+			continue // a heading
+		}
+		if means := !meaning(p).IsZero(); text == "" || means && !known {
+			text, known = p, means
+		}
+		if coded.MatchString(p) || enhanced.MatchString(p) {
+			text = p
+			break
 		}
 	}
 	r.Reply = reply(text)
 	r.Host = remote(text)
+	r.settle()
 	return r
 }
 
-// bare reports whether a paragraph is but the address.
-func bare(p, to string) bool {
-	return len(p) < len(to)+6 && strings.Contains(p, to)
+// withoutRules leaves out the lines that part one section of a text from the next.
+func withoutRules(text string) string {
+	if !strings.Contains(text, "---") && !strings.Contains(text, "===") {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if l := strings.TrimSpace(line); !strings.HasPrefix(l, "---") && !strings.HasPrefix(l, "===") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+func backwards(list []string) []string {
+	slices.Reverse(list)
+	return list
 }
 
 // remote finds the name of the host that a reply is said to come from.

@@ -17,6 +17,21 @@ const (
 	AutoReply                 // an answer that no person wrote
 )
 
+// String gives the word used in tests and logs.
+func (k Kind) String() string {
+	switch k {
+	case Other:
+		return "other"
+	case Bounced:
+		return "bounce"
+	case Complaint:
+		return "complaint"
+	case AutoReply:
+		return "auto-reply"
+	}
+	return ""
+}
+
 // Incoming is mail that came back, as it was read. Nothing of it is proven: it says
 // what a stranger wrote.
 type Incoming struct {
@@ -43,16 +58,31 @@ const (
 	Passed                    // delivered, relayed or expanded
 )
 
+// String gives the word used in tests and logs.
+func (a Action) String() string {
+	switch a {
+	case Failed:
+		return "failed"
+	case Delayed:
+		return "delayed"
+	case Passed:
+		return "passed"
+	}
+	return ""
+}
+
 // Returned is one recipient that a DSN tells of.
 type Returned struct {
 	// To is the final recipient, Original the one it was addressed to when that is
 	// said too; either may be empty.
 	To, Original string
 	Action       Action
-	// Status is zero when none was given.
+	// Status is the one that was given, or that the words of a mailer stand for where
+	// there is no more than words; zero when they stand for none.
 	Status mail.Status
 	// Reply is what the remote host said, as far as it can be read from the
-	// diagnostic code or the text.
+	// diagnostic code or the text. Its code may be zero; its status is Status where
+	// it says none itself.
 	Reply mail.Reply
 	// Host is the remote host that said it; empty when it is not named.
 	Host string

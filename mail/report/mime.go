@@ -64,26 +64,31 @@ func (f fields) has(name string) bool {
 // empty line. A line that is neither a field nor the rest of one is passed over:
 // old hosts and forwarders put such lines there.
 func cutFields(text string) (f fields, section, rest string) {
-	rest = text
-	for rest != "" {
-		line, after, _ := strings.Cut(rest, "\n")
-		size := len(text) - len(after)
-		if size > maxSection && section == "" {
-			section = text[:len(text)-len(rest)]
+	var folded []string // the lines of the last field
+	end := func() {
+		if len(folded) > 1 {
+			f[len(f)-1].value = strings.Join(folded, "\n")
 		}
-		rest = after
+	}
+	defer end()
+	for rest = text; rest != ""; {
+		line, after, _ := strings.Cut(rest, "\n")
+		if section == "" && len(text)-len(after) > maxSection {
+			section = text[:len(text)-len(rest)] // what follows is passed over
+		}
 		if line == "" {
 			if section == "" {
-				section = text[:size-1]
+				section = text[:len(text)-len(rest)]
 			}
-			return f, section, rest
+			return f, section, after
 		}
-		if size > maxSection {
+		rest = after
+		if section != "" {
 			continue
 		}
 		if line[0] == ' ' || line[0] == '\t' {
-			if n := len(f); n > 0 {
-				f[n-1].value += "\n" + strings.TrimSpace(line)
+			if len(f) > 0 {
+				folded = append(folded, strings.TrimSpace(line))
 			}
 			continue
 		}
@@ -92,7 +97,10 @@ func cutFields(text string) (f fields, section, rest string) {
 		if !found || !fieldName(name) || len(f) == maxFields {
 			continue
 		}
-		f = append(f, struct{ name, value string }{name, strings.TrimSpace(value)})
+		end()
+		value = strings.TrimSpace(value)
+		f = append(f, struct{ name, value string }{name, value})
+		folded = append(folded[:0], value)
 	}
 	if section == "" {
 		section = text

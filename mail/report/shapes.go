@@ -19,6 +19,7 @@ type shape struct {
 
 // shapes are tried from the top. The first that fits and names a recipient decides.
 var shapes = []shape{
+	row("James", "", "this is the james mail server", `^\s+rcpt to: @$`),
 	row("qmail", "", "hi. this is the qmail|this is the mail delivery agent at|this is the machine generated message from mail service", `^<?@>?:$`),
 	row("Yahoo", "", "sorry, we were unable to deliver your message", `^<@>:$`),
 	row("qmail, in Spanish or for customers", "", "su mensaje no pudo ser entregado|your mail message to the following address|your message to the following addresses|unfortunately, your mail was not delivered to the following address|unable to deliver your message to the following addresses", `^<?@>?:$`),
@@ -29,6 +30,7 @@ var shapes = []shape{
 	row("Zoho", "", "this message was created automatically by mail delivery software", `^\s*@(?: |$)`),
 	row("Postfix", "", "this is the postfix|this is the mail system at host|the postfix program|the mail system\n", `^<@>(?: \(expanded from <[^>]*>\))?:`),
 	row("OpenSMTPD", "", "this is the mailer-daemon, please do not reply", `^@: `),
+	row("Active!hunter", "x-ahmailid:", "permanent fatal errors", `^>>> @`),
 	row("Sendmail", "", "addresses had permanent fatal errors|addresses had transient non-fatal errors|addresses had delivery problems|transcript of session follows|non-delivered information", `^(?:\S+\s+\.\.\. )?[ >]{0,4}(?:[45]\d\d (?:[45]\.\d\.\d )?)?<?@>?(?:\.\.\.|\s*$|\s+\()`),
 	row("Exchange", "", "diagnostic information for administrators:|informations de diagnostic pour les administrateurs|informazioni di diagnostica per gli amministratori|diagnoseinformationen für administratoren", `^@(?:$|<mailto:)`),
 	row("Exchange 5.5, 2003", "", "the following recipient(s) could not be reached:|did not reach the following recipient(s):", `^\s*'?@'? on `),
@@ -45,20 +47,27 @@ var shapes = []shape{
 	row("KDDI", "", "could not be delivered to:", `delivered to: <?@`),
 	row("au", "", "the user(s) account is |each of the following recipients was rejected|your message was not delivered within", `^\s*(?:recipient: )?<@>`),
 	row("Verizon", "", "message could not be delivered to mobile", `^\s*to: @`),
-	row("Verizon", "", "undeliverable message", `rcpt to: ?<@>`),
+	row("Verizon", "from: post_master@vtext.com", "error: ", `^\s+rcpt to: @$`),
 	row("six", "", " error(s):", `recipient <@>`),
 	row("three", "", "automatically generated delivery status notification", `^\s+\* @`),
 	row("one", "subject: returned mail: ", "the original message was received at", `^(?:[\w ]{1,40} )?@\s+\[`),
 	row("Courier", "", "undeliverable mail|your message to the following recipients cannot be delivered", `^\s*<@>:`),
-	row("James", "", "failed recipient(s):", `^\s*@\s*$`),
 	row("m-FILTER", "", "-------server message", `<@>`),
 	row("MailMarshal", "", "could not be delivered because of", `^\s+@\s*$`),
 	row("InterScan", "", "sent >>> |received >>> ", `rcpt to: ?<@>`),
-	row("Active!hunter", "", ">>> ", `^>>> @`),
 	row("CommuniGate", "", "failed to deliver to '", `failed to deliver to '<?@`),
 	row("GroupWise", "", "undeliverable to the following", `^\s*@\s*\(`),
-	row("MDaemon, Kerio, others", "", "delivery failed to|could not be delivered to|cannot be delivered to|could not deliver|not delivered to|delivery problems|undeliverable|unable to deliver|failed to deliver|konnte nicht zugestellt|n'a pas pu être|non è stato|no se pudo entregar|não pôde ser entregue|не может быть доставлено|届けることができません|配信できません", `^[\s>*"'-]*(?:to: )?<?@>?`),
-	row("a mailer daemon", "from: mailer-daemon|from: mail delivery|from: \"mail deliver|from: postmaster|<mailer-daemon@|<postmaster@|return-path: <>", "", `@`),
+	row("MDaemon, Kerio, others", daemonMark, "delivery failed to|could not be delivered to|cannot be delivered to|could not deliver|not delivered to|delivery problems|undeliverable|unable to deliver|failed to deliver|konnte nicht zugestellt|n'a pas pu être|non è stato|no se pudo entregar|não pôde ser entregue|не может быть доставлено|届けることができません|配信できません", `^[\s>*"'-]*(?:to: )?<?@>?`),
+	row("others", daemonMark, "", `@`),
+}
+
+// daemonMark stands in the head of what a mailer sent, by its name.
+const daemonMark = "from: a mailer\n"
+
+// daemons are in the From fields of mailers.
+var daemons = []string{
+	"mailer-daemon", "mailerdaemon", "mailer daemon", "postmaster", "post_master", "mail delivery", "mail deliver ",
+	"mail administrator", "mail router", "mail system", "system administrator", "mail server",
 }
 
 // row makes a shape of its columns; in the last "@" stands for an address.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,7 @@ func (in *Incoming) bounced(top fields, t *tree) bool {
 		}
 	}
 	if len(in.Recipients) > 0 {
+		in.explain(top, t)
 		return true
 	}
 	// Gateways send the part as text, or as a type that nobody knows.
@@ -32,6 +34,31 @@ func (in *Incoming) bounced(top fields, t *tree) bool {
 		return true
 	}
 	return in.freeForm(top, t) || strings.Contains(strings.ToLower(top.get("content-type")), "delivery-status")
+}
+
+// explain takes from the text for people what a host said, where the recipient's
+// fields leave it out.
+func (in *Incoming) explain(top fields, t *tree) {
+	mute := func(r Returned) bool { return r.Reply.Text == "" && r.Action == Failed }
+	if !slices.ContainsFunc(in.Recipients, mute) {
+		return
+	}
+	text := Incoming{Subject: in.Subject, From: in.From}
+	text.freeForm(top, t)
+	known := make(map[string]*Returned)
+	for i := range text.Recipients {
+		known[strings.ToLower(text.Recipients[i].To)] = &text.Recipients[i]
+	}
+	for i := range in.Recipients {
+		r := &in.Recipients[i]
+		if k := known[strings.ToLower(r.To)]; k != nil && mute(*r) {
+			r.Reply = k.Reply
+			if r.Host == "" {
+				r.Host = k.Host
+			}
+			r.settle()
+		}
+	}
 }
 
 // groups reads the fields of a delivery-status part: those of the message, then a
@@ -85,9 +112,13 @@ func (in *Incoming) recipient(f fields) {
 }
 
 // settle makes status and reply complete each other: many hosts say 5.0.0 in the
-// one and what they mean in the other.
+// one and what they mean in the other, and some say it in words alone.
 func (r *Returned) settle() {
 	s := r.Reply.Status
+	if s.IsZero() && r.Status.IsZero() && r.Reply.Code == 0 {
+		s = meaning(r.Reply.Text)
+		r.Reply.Status = s
+	}
 	if r.Status.IsZero() || !s.IsZero() && r.Status.Subject == 0 && r.Status.Detail == 0 && s.Class == r.Status.Class {
 		r.Status = s
 	}
@@ -125,7 +156,8 @@ func host(value string) string {
 
 var (
 	enhanced = regexp.MustCompile(`(?:^|[^0-9.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:$|[^0-9.]|\.(?:$|[^0-9]))`)
-	coded    = regexp.MustCompile(`(?:^|[^0-9.#/=-])([45][0-5][0-9])(?:[ -]|$)`)
+	coded    = regexp.MustCompile(`(?:^|[^0-9./=-])([45][0-5][0-9])(?:[ -]|$)`)
+	tail     = regexp.MustCompile(`(?: \(in reply to [^)]*\)| Giving up on [0-9.]+\.| \[[A-Z_]+\])$`)
 	said     = regexp.MustCompile(`(?i)\bhost ([a-z0-9._-]+)[^:]{0,80} (?:said|says|refused[^:]{0,60}):`)
 )
 
@@ -164,7 +196,7 @@ func reply(text string) mail.Reply {
 			r.Text = strings.ReplaceAll(r.Text, " "+code+"-"+s.String()+" ", " ")
 			r.Text = strings.ReplaceAll(r.Text, " "+code+" "+s.String()+" ", " ")
 		}
-		r.Text = strings.ReplaceAll(r.Text, " "+code+"-", " ")
+		r.Text = tail.ReplaceAllString(strings.ReplaceAll(r.Text, " "+code+"-", " "), "")
 	}
 	if len(r.Text) > maxReply {
 		r.Text = r.Text[:maxReply]
