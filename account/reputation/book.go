@@ -99,7 +99,7 @@ type Options struct {
 // Bounds of what is kept in memory.
 const (
 	maxNamed   = 1000   // identities and sets of one account
-	maxRatings = 50_000 // of all accounts
+	maxRatings = 10_000 // of all accounts
 	maxDomains = 10_000 // that send complaints
 )
 
@@ -158,26 +158,32 @@ func Open(o Options) (*Book, error) {
 
 // Observe counts outcomes of one message. It never waits for a disk.
 func (b *Book) Observe(s Sender, facts ...Fact) {
-	now := time.Now()
-	eligible := make([]bool, len(facts))
-	for i, f := range facts {
-		eligible[i] = !(b.o.Simulated != nil && b.o.Simulated(f.To.Domain())) && !(b.o.Own != nil && b.o.Own(s.Account, f.To))
-	}
-	bad := false
-	b.mu.Lock()
-	for i, f := range facts {
+	now, bad := time.Now(), false
+	for _, f := range facts {
+		eligible := b.eligible(s.Account, f)
+		b.mu.Lock()
 		b.point(now, s.Account, f)
-		if eligible[i] && b.rate(now, s, f) {
+		if eligible && b.rate(now, s, f) {
 			bad = true
 		}
+		b.mu.Unlock()
 	}
-	b.mu.Unlock()
 	if bad {
 		select {
 		case b.bad <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// eligible reports whether an outcome says something about a sender.
+func (b *Book) eligible(accountID string, f Fact) bool {
+	switch f.Outcome {
+	case Delivered, Bounced, Complained:
+		return !(b.o.Simulated != nil && b.o.Simulated(f.To.Domain())) && !(b.o.Own != nil && b.o.Own(accountID, f.To))
+	case Sent, Rejected:
+	}
+	return false
 }
 
 // The words of SES for what is no fault of the sender's (spec section 5.2). What the

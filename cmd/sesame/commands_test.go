@@ -16,6 +16,7 @@ import (
 	"github.com/sesame-mta/sesame/account/configset"
 	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/auth/sigv4"
@@ -125,8 +126,12 @@ func serve(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	rated, err := ratings(filepath.Join(work, "reputation"), books)
+	if err != nil {
+		return err
+	}
 	server := admin.New(admin.Options{
-		Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Sets: sets, Destinations: destinations, Queue: q, Spool: waiting, Trace: lives,
+		Reputation: rated, Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Sets: sets, Destinations: destinations, Queue: q, Spool: waiting, Trace: lives,
 		Suppression: suppression.New(suppression.Options{Store: store, Accounts: books, Sets: sets}),
 	})
 	done := make(chan error, 1)
@@ -143,6 +148,21 @@ func serve(env *testscript.Env) error {
 	toml := filepath.Join(work, "sesame.toml")
 	env.Setenv("SESAME_CONFIG", toml)
 	return os.WriteFile(toml, []byte("hostname = \"mx1.example.com\"\ndata_dir = \"data\"\n[listen]\nadmin = \"admin.sock\"\n"), 0o600)
+}
+
+// ratings rates the account default: two mails under the set news, one of which
+// bounced.
+func ratings(dir string, books *account.Book) (*reputation.Book, error) {
+	b, err := reputation.Open(reputation.Options{Dir: dir, Accounts: books})
+	if err != nil {
+		return nil, err
+	}
+	to, err := mail.ParseAddress("bob@example.net")
+	b.Observe(reputation.Sender{Account: account.DefaultID, ConfigSet: "news", Accepted: time.Now()},
+		reputation.Fact{Outcome: reputation.Sent, To: to}, reputation.Fact{Outcome: reputation.Sent, To: to},
+		reputation.Fact{Outcome: reputation.Delivered, To: to},
+		reputation.Fact{Outcome: reputation.Bounced, To: to, BounceType: "Permanent"})
+	return b, err
 }
 
 // record puts the life of $TRIED and a refusal into the trace.

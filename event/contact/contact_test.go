@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/mail"
@@ -104,6 +105,25 @@ func TestTellNeverWaits(t *testing.T) {
 		}
 		run(t, m, d)
 	})
+}
+
+func TestTheSubjectSaysTheWorstOfAReputation(t *testing.T) {
+	change := func(from, to reputation.State) reputation.Change {
+		return reputation.Change{From: from, Rating: reputation.Rating{
+			Subject: reputation.Subject{Account: shop.ID, Kind: reputation.ConfigSet, Name: "news"}, State: to,
+			Bounces: reputation.Rate{Mails: 2000, Bad: 101}}}
+	}
+	for to, want := range map[reputation.State][]string{
+		reputation.Healthy: {"Reputation of account shop has changed", "configset news: healthy after review, 101 hard bounces among 2000 mails (5.05 %)"},
+		reputation.Review:  {"Reputation of account shop has changed", "Mail goes on. Find out"},
+		reputation.Severe:  {"Reputation of account shop has changed", "at such rates"},
+		reputation.Paused:  {"Sending paused for account shop: too many bounces or complaints", "until the operator resumes"},
+	} {
+		n := contact.Reputation(shop, []reputation.Change{change(reputation.Review, to), change(reputation.Review, reputation.Healthy)})
+		if n.Subject != want[0] || !strings.Contains(n.Text, want[1]) || !strings.Contains(n.Text, "shop (123456789012)") {
+			t.Errorf("%s: %q\n%s", to, n.Subject, n.Text)
+		}
+	}
 }
 
 func ExamplePaused() {
