@@ -29,7 +29,9 @@ type Options struct {
 	// Service is the name under which the pages speak of this server.
 	Service  string
 	Verifier Verifier
-	Log      *slog.Logger
+	// Unsubscriber knows the mailing lists; nil: nobody can leave one.
+	Unsubscriber Unsubscriber
+	Log          *slog.Logger
 }
 
 // Path is where the links go, with "?link=" and the link after it.
@@ -42,7 +44,7 @@ type Handler struct {
 	pages *template.Template
 }
 
-//go:embed pages.html
+//go:embed pages.html unsubscribe.html
 var pages embed.FS
 
 // New makes a handler.
@@ -50,9 +52,13 @@ func New(o Options) *Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{o: o, mux: http.NewServeMux(), pages: template.Must(template.ParseFS(pages, "pages.html"))}
+	h := &Handler{o: o, mux: http.NewServeMux(), pages: template.Must(template.ParseFS(pages, "*.html"))}
 	h.mux.HandleFunc("GET "+Path, h.show)
 	h.mux.HandleFunc("POST "+Path, h.confirm)
+	if o.Unsubscriber != nil {
+		h.mux.HandleFunc("GET "+UnsubscribePath+"{token}", h.subscription)
+		h.mux.HandleFunc("POST "+UnsubscribePath+"{token}", h.subscribe)
+	}
 	return h
 }
 
@@ -105,10 +111,15 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) {
 		return
 	}
 	h.o.Log.Error("verification failed", "err", err)
+	h.trouble(w)
+}
+
+// trouble says nothing of what went wrong to whom it is not for.
+func (h *Handler) trouble(w http.ResponseWriter) {
 	h.write(w, http.StatusInternalServerError, "trouble", page{Service: h.o.Service})
 }
 
-func (h *Handler) write(w http.ResponseWriter, code int, name string, p page) {
+func (h *Handler) write(w http.ResponseWriter, code int, name string, p any) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(code)
 	_ = h.pages.ExecuteTemplate(w, name, p) // a reader that is gone needs no page
