@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -91,6 +92,8 @@ type Daemon struct {
 	forward  *forward.Forwarder
 	contact  *contact.Mailer
 
+	unsubscribing sync.Mutex
+
 	publisher *publish.Publisher
 	hooks     *http.Client
 	signer    *webhook.Signer // nil: no SNS
@@ -158,7 +161,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 
 	back.Go(func() error { return d.checker.Run(backCtx) })
 	if l := d.listeners.public; l != nil {
-		h := public.New(public.Options{Service: d.serviceDomain(), Verifier: verifier{d.identities}, Log: d.logger("public")})
+		h := public.New(public.Options{Service: d.serviceDomain(), Verifier: verifier{d.identities},
+			Unsubscriber: &unsubscriber{d, d.unsubscribeKey()}, Log: d.logger("public")})
 		back.Go(func() error { return serveHTTP(backCtx, l, d.withSNS(h)) })
 	}
 

@@ -15,7 +15,7 @@ func (d *Daemon) openSets(ctx context.Context) error {
 		pools = append(pools, s.Pool)
 	}
 	var err error
-	if d.sets, err = configset.Open(ctx, configset.Options{Directory: d.books, Pools: pools,
+	if d.sets, err = configset.Open(ctx, configset.Options{Directory: d.books, Pools: pools, CanUnsubscribe: d.canUnsubscribe,
 		Removing: func(ctx context.Context, accountID, name string) error {
 			return d.destinations.DeleteAll(ctx, destination.Owner{Account: accountID, Set: name})
 		}}); err != nil {
@@ -25,6 +25,7 @@ func (d *Daemon) openSets(ctx context.Context) error {
 		d.logger("account").Warn("configuration set sends from the default pool, its own has no source",
 			"account", s.Account, "text", s.Name, "source", s.Pool)
 	}
+	d.warnUnsubscribe()
 	return nil
 }
 

@@ -16,7 +16,7 @@ type Message struct {
 	From     mail.ReversePath
 	To       []mail.ForwardPath // an entry's N is the index here
 	Accepted time.Time
-	// Size counts the octets of the content as the client sent it, HeaderSize
+	// Size counts the octets of the content as it is kept, HeaderSize
 	// those of its header section with the empty line after it.
 	Size, HeaderSize int64
 	// Edit is applied to the header section whenever the message leaves.

@@ -16,6 +16,7 @@ import (
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/mail/message"
+	"github.com/sesame-mta/sesame/mail/unsubscribe"
 	"github.com/sesame-mta/sesame/queue"
 	"github.com/sesame-mta/sesame/submission/admission"
 	"github.com/sesame-mta/sesame/trace"
@@ -55,6 +56,9 @@ type Options struct {
 	// IdentityDefaults gives the configuration set and the tags that an address of
 	// the From field has for mail that does not say; nil: there are none.
 	IdentityDefaults func(account string, from mail.Address) (set string, tags map[string]string)
+	// Unsubscribe gives the address at which a recipient leaves a mailing list, of at
+	// most rewrite.MaxURL octets; nil: nobody can.
+	Unsubscribe func(unsubscribe.Link) string
 	// Keys names the DKIM keys for the domain of a From field, ServiceKeys those
 	// of the service domain, which signs everything beside it; nil is none.
 	Keys        func(account, domain string) []string
@@ -198,12 +202,17 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 		Identity: defaults.name,
 	}
 	maxAge := d.under(&m, c.Set)
+	stored, err := d.unsubscribable(ctx, &m, c.Set, section, draft)
+	if err != nil {
+		return mail.ID{}, d.note(log, rec, "storage", storageReply(err))
+	}
+	defer stored.Discard()
 	if d.o.Published != nil && d.o.Published(&m) {
 		if m.Mail, err = d.mailObject(r, &m, section, len(header)); err != nil {
 			return mail.ID{}, d.note(log, rec, "event", err)
 		}
 	}
-	first, err := d.append(ctx, c, m, maxAge, draft)
+	first, err := d.append(ctx, c, m, maxAge, stored)
 	if err != nil {
 		return mail.ID{}, d.note(log, rec, "storage", storageReply(err))
 	}
