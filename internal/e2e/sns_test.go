@@ -34,6 +34,19 @@ const next = () => {
 next()
 `
 
+func newSigner(t *testing.T) *webhook.Signer {
+	t.Helper()
+	private, certificate, err := webhook.NewKey("mail.example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := webhook.NewSigner(private, certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}
+
 func TestTheSNSValidatorOfNodeTakesOurMessages(t *testing.T) {
 	need(t, "node")
 	modules := filepath.Join(mta.Roots(), "node", "node_modules")
@@ -43,14 +56,7 @@ func TestTheSNSValidatorOfNodeTakesOurMessages(t *testing.T) {
 		}
 		t.Skip("sns-validator is not installed; run .ci/counterparts")
 	}
-	private, certificate, err := webhook.NewKey("mail.example.org")
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := webhook.NewSigner(private, certificate)
-	if err != nil {
-		t.Fatal(err)
-	}
+	signer := newSigner(t)
 	public := httptest.NewTLSServer(&webhook.Handler{Signer: signer})
 	defer public.Close()
 	var bodies []string
@@ -72,8 +78,11 @@ func TestTheSNSValidatorOfNodeTakesOurMessages(t *testing.T) {
 			t.Error("it is confirmed")
 		}
 		o.Confirmed = true
-		if _, err := webhook.NewSNS(o).Tell(t.Context(), eventtest.Records(t, 1, 1)[:1]); err != nil {
-			t.Fatal(err)
+		// What is published has a subject, what an identity is told has none.
+		for _, o.Encoder.Notification = range []bool{false, true} {
+			if _, err := webhook.NewSNS(o).Tell(t.Context(), eventtest.Records(t, 1, 1)[1:]); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	// One that was changed on its way.
@@ -88,7 +97,8 @@ func TestTheSNSValidatorOfNodeTakesOurMessages(t *testing.T) {
 		}
 	}
 	got := program(t, dir, []string{"NODE_PATH=" + modules, "NODE_EXTRA_CA_CERTS=" + ca}, []byte("["+strings.Join(bodies, ",")+"]"), "node", "validate.cjs")
-	want := "genuine: SubscriptionConfirmation 1\ngenuine: Notification 1\ngenuine: SubscriptionConfirmation 2\ngenuine: Notification 2\n" +
+	want := "genuine: SubscriptionConfirmation 1\ngenuine: Notification 1\ngenuine: Notification 1\n" +
+		"genuine: SubscriptionConfirmation 2\ngenuine: Notification 2\ngenuine: Notification 2\n" +
 		"refused: The message signature is invalid.\n"
 	if !strings.HasSuffix(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
