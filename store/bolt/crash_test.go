@@ -104,7 +104,7 @@ func worker(s *bolt.Spool, minter *mail.Minter, w int, say func(string, mail.ID)
 			return err
 		}
 		_, err = s.Append(ctx, queue.Submission{
-			Message: queue.Message{ID: id, Account: account1, To: []mail.ForwardPath{to, to}, Accepted: now, Size: d.Size()},
+			Message: queue.Message{ID: id, Account: account1, To: []mail.ForwardPath{to, to}, Accepted: now, Size: d.Size(), Keep: i%2 == 0},
 			Content: d, Due: now, MaxAge: time.Hour,
 			Charge: queue.Charge{Account: account1, Recipients: 2},
 			Events: []event.Event{{Type: event.Send, Message: id, Account: account1, Time: now, Consumers: []string{"c"}}},
@@ -126,6 +126,10 @@ func worker(s *bolt.Spool, minter *mail.Minter, w int, say func(string, mail.ID)
 		}
 		say("settled", id)
 		if i%2 == 0 {
+			if err := tell(s, id, "k"); err != nil {
+				return err
+			}
+			say("told", id)
 			records, err := s.Read(ctx, "c", 0, 10)
 			if err != nil {
 				return err
@@ -146,9 +150,9 @@ const account1 = "000000000001"
 
 // child is what a killed child had confirmed.
 type child struct {
-	accepted, settling, settled map[string]bool
-	opened                      bool
-	stderr                      string
+	accepted, settling, settled, told map[string]bool
+	opened                            bool
+	stderr                            string
 }
 
 // runChild loads dir until a failpoint kills the child or, after so many
@@ -177,7 +181,7 @@ func loadUntil(t *testing.T, dir, points string, enough int, then func()) child 
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	c := child{accepted: map[string]bool{}, settling: map[string]bool{}, settled: map[string]bool{}}
+	c := child{accepted: map[string]bool{}, settling: map[string]bool{}, settled: map[string]bool{}, told: map[string]bool{}}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		what, id, ok := strings.Cut(lines.Text(), " ")
@@ -193,6 +197,8 @@ func loadUntil(t *testing.T, dir, points string, enough int, then func()) child 
 			c.settling[id] = true
 		case "settled":
 			c.settled[id] = true
+		case "told":
+			c.told[id] = true
 		}
 		if len(c.accepted) == enough && what == "accepted" {
 			then()
@@ -234,7 +240,31 @@ func survey(t *testing.T, dir string, all []child) {
 			break
 		}
 	}
+	late := make(map[string]int)
+	records, err := s.Read(ctx, "late", 0, 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records {
+		late[r.Event.Message.String()]++
+	}
+	for id, n := range late {
+		if n != 1 {
+			t.Errorf("%s was told of %d times", id, n)
+		}
+	}
 	for _, c := range all {
+		for id := range c.told {
+			parsed, err := mail.ParseID(id)
+			if err == nil {
+				_, err = s.Kept(ctx, parsed)
+			}
+			if err != nil || late[id] != 1 {
+				t.Errorf("%s was told of and has %d events, kept: %v", id, late[id], err)
+			} else if err := tell(s, parsed, "k"); !errors.Is(err, queue.ErrRepeated) {
+				t.Errorf("%s is told of again: %v", id, err)
+			}
+		}
 		for id := range c.accepted {
 			switch {
 			case c.settled[id] && have[id] != 0:

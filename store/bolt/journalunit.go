@@ -130,6 +130,13 @@ func (w *unitWriter) seqs(seqs []uint64) {
 	}
 }
 
+func (w *unitWriter) list(all [][]byte) {
+	w.num(int64(len(all)))
+	for _, p := range all {
+		w.octets(p)
+	}
+}
+
 // unitReader reads them back. Its octets lie in the frame; after the first
 // mistake everything is empty.
 type unitReader struct {
@@ -169,7 +176,14 @@ func (r *unitReader) take(n int) []byte {
 
 func (r *unitReader) flag() bool     { return r.num() != 0 }
 func (r *unitReader) octets() []byte { return r.take(r.count()) }
-func (r *unitReader) text() string   { return string(r.octets()) }
+func (r *unitReader) list() (all [][]byte) {
+	for range r.count() {
+		all = append(all, r.octets())
+	}
+	return all
+}
+
+func (r *unitReader) text() string { return string(r.octets()) }
 
 func (r *unitReader) id() (id mail.ID) {
 	copy(id[:], r.take(mail.IDSize))
@@ -283,9 +297,14 @@ func (o *settleOp) decode(r *unitReader) {
 	o.events, o.key = r.events(), r.text()
 }
 
-func (*expireOp) kind() byte         { return unitExpire }
-func (*expireOp) encode(*unitWriter) {}
-func (*expireOp) decode(*unitReader) {}
+func (*expireOp) kind() byte { return unitExpire }
+
+func (o *expireOp) encode(w *unitWriter) {
+	w.list(o.records)
+	w.list(o.keys)
+}
+
+func (o *expireOp) decode(r *unitReader) { o.records, o.keys = r.list(), r.list() }
 
 func (*alterOp) kind() byte { return unitAlter }
 

@@ -71,7 +71,8 @@ func (s *Spool) expireAll() error {
 		if err != nil || found.none() {
 			return err
 		}
-		if err := s.submit(&unit{op: &expireOp{}, size: 64 * expireAtOnce, lazy: true}); err != nil {
+		op := &expireOp{found.records, found.keys}
+		if err := s.submit(&unit{op: op, size: 64 * (len(op.records) + len(op.keys)), lazy: true}); err != nil {
 			return err
 		}
 		select {
@@ -127,18 +128,25 @@ func (s *Spool) expired(tx *bbolt.Tx, octets int64, now time.Time) (e expired) {
 	return e
 }
 
-// expireOp removes what is found when its turn comes.
-type expireOp struct{}
+// expireOp removes what was found. It names all of it: done again from the journal,
+// perhaps under another time of keeping, it comes to the same.
+type expireOp struct{ records, keys [][]byte }
 
 func (o *expireOp) apply(b *batch) error {
-	e := b.s.expired(b.tx, b.kepts().octets, b.time)
-	for _, k := range e.records {
-		b.remove(b.kept, k)
+	for _, k := range o.records {
+		if b.kept == nil {
+			break
+		}
+		if v := b.kept.Get(k); v != nil {
+			b.keeps.messages--
+			b.keeps.octets -= int64(len(k) + len(v))
+			b.remove(b.kept, k)
+		}
 	}
-	b.keeps.messages -= int64(len(e.records))
-	b.keeps.octets -= e.octets
-	for _, k := range e.keys {
-		b.remove(b.keys, k)
+	for _, k := range o.keys {
+		if b.keys != nil {
+			b.remove(b.keys, k)
+		}
 	}
 	return nil
 }

@@ -1,0 +1,212 @@
+package bolt_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	bbolt "go.etcd.io/bbolt"
+
+	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+	"github.com/sesame-mta/sesame/store/bolt"
+)
+
+// leave delivers messages that are kept, accepted at a time, and tells of each.
+func leave(t *testing.T, s *bolt.Spool, at time.Time, n int) (ids []mail.ID) {
+	t.Helper()
+	ctx := context.Background()
+	m := mint(t, s)
+	to, err := mail.ParseForwardPath("user@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		d, err := s.Draft(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg := queue.Message{ID: m.New(at), Account: account1, To: []mail.ForwardPath{to}, Accepted: at, Keep: true, Mail: make([]byte, 100)}
+		id, err := s.Append(ctx, queue.Submission{Message: msg, Content: d, Due: at, MaxAge: time.Hour})
+		if err == nil {
+			err = deliver(s, id)
+		}
+		if err == nil {
+			err = tell(s, id, "k")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+func tell(s *bolt.Spool, id mail.ID, key string) error {
+	return s.Commit(context.Background(), queue.Settlement{ID: id, Key: key, Events: []event.Event{
+		{Type: event.Complaint, Message: id, Account: account1, Time: time.Now(), Consumers: []string{"late"}},
+	}})
+}
+
+// gauge reads a metric without labels.
+func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
+}
+
+// settles waits until a condition holds.
+func settles(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); <-time.After(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// size counts the keys of a bucket of a stopped spool.
+func size(t *testing.T, dir, name string) (n int) {
+	t.Helper()
+	corrupt(t, dir, func(bucket func(string) *bbolt.Bucket) error {
+		if b := bucket(name); b != nil {
+			n = b.Stats().KeyN
+		}
+		return nil
+	})
+	return n
+}
+
+func TestWhatWasKeptForLongEnoughGoes(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, bolt.Options{Dir: dir})
+	old := leave(t, s, time.Now().Add(-2*time.Hour), 700) // more than one part of the work
+	young := leave(t, s, time.Now(), 3)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	verify(t, dir)
+	reg := prometheus.NewRegistry()
+	s = open(t, bolt.Options{Dir: dir, KeepFor: time.Hour, Metrics: reg})
+	if _, err := s.Kept(t.Context(), old[0]); !errors.Is(err, queue.ErrNotFound) {
+		t.Errorf("an old one: %v", err)
+	}
+	if err := tell(s, old[699], "other"); !errors.Is(err, queue.ErrNotFound) {
+		t.Errorf("telling of an old one: %v", err)
+	}
+	settles(t, "the old ones are gone", func() bool { return gauge(t, reg, "sesame_store_kept_messages") == 3 })
+	for _, id := range young {
+		if _, err := s.Kept(t.Context(), id); err != nil {
+			t.Errorf("a young one: %v", err)
+		}
+		if err := tell(s, id, "k"); !errors.Is(err, queue.ErrRepeated) {
+			t.Errorf("a young one again: %v", err)
+		}
+	}
+	// Their keys go in the next part.
+	settles(t, "the keys are gone", func() bool {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		n := size(t, dir, "kept_keys")
+		s = open(t, bolt.Options{Dir: dir, KeepFor: time.Hour})
+		return n == 3
+	})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	verify(t, dir)
+}
+
+func TestTheOldestGoWhenThereIsNoRoomToKeep(t *testing.T) {
+	dir := t.TempDir()
+	reg := prometheus.NewRegistry()
+	s := open(t, bolt.Options{Dir: dir, KeepBytes: 5000, Metrics: reg})
+	ids := leave(t, s, time.Now().Add(-time.Minute), 100)
+	ids = append(ids, leave(t, s, time.Now(), 1)...)
+	settles(t, "they fit", func() bool { return gauge(t, reg, "sesame_store_kept_bytes") <= 5000 })
+	if _, err := s.Kept(t.Context(), ids[100]); err != nil {
+		t.Errorf("the youngest: %v", err)
+	}
+	if _, err := s.Kept(t.Context(), ids[0]); !errors.Is(err, queue.ErrNotFound) {
+		t.Errorf("the oldest: %v", err)
+	}
+	if n := gauge(t, reg, "sesame_store_kept_messages"); n < 5 || n > 50 {
+		t.Errorf("%v are kept", n)
+	}
+	// A kill does not bring them back, also when there is room again.
+	again := open(t, bolt.Options{Dir: killed(t, dir)})
+	for _, id := range ids {
+		_, err := s.Kept(t.Context(), id)
+		_, after := again.Kept(t.Context(), id)
+		if (err == nil) != (after == nil) {
+			t.Fatalf("%s: %v, after a kill %v", id, err, after)
+		}
+	}
+	if err := errors.Join(s.Close(), again.Close()); err != nil {
+		t.Fatal(err)
+	}
+	verify(t, dir)
+}
+
+func TestNothingIsKeptWhereThatIsSwitchedOff(t *testing.T) {
+	s := open(t, bolt.Options{Dir: t.TempDir(), KeepFor: -1})
+	id, err := add(s, mint(t, s), []byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tell(s, id, "k"); err != nil {
+		t.Errorf("of a message in the queue: %v", err)
+	}
+	if err := deliver(s, id); err != nil {
+		t.Fatal(err)
+	}
+	if err := tell(s, id, "l"); !errors.Is(err, queue.ErrNotFound) {
+		t.Errorf("of one that has left: %v", err)
+	}
+}
+
+func TestDamagedKeptRecordsAreTold(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, bolt.Options{Dir: dir})
+	ids := leave(t, s, time.Now(), 3)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	corrupt(t, dir, func(bucket func(string) *bbolt.Bucket) error {
+		return errors.Join(bucket("kept_messages").Put(ids[1][:], []byte{9}), bucket("kept_keys").Put([]byte("short"), nil))
+	})
+	s = open(t, bolt.Options{Dir: dir})
+	if _, err := s.Kept(t.Context(), ids[1]); !errors.Is(err, queue.ErrDamaged) {
+		t.Errorf("a damaged record: %v", err)
+	}
+	if _, err := s.Kept(t.Context(), ids[2]); err != nil {
+		t.Errorf("the next: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	problems, err := bolt.Check(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, p := range problems {
+		found[p.Where] = true
+	}
+	if !found["kept message "+ids[1].String()] || !found["counters"] {
+		t.Errorf("problems %v", problems)
+	}
+}
