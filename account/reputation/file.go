@@ -165,6 +165,9 @@ func (b *Book) load(now time.Time) error {
 	if err := os.MkdirAll(b.o.Dir, 0o700); err != nil {
 		return fmt.Errorf("reputation: %w", err)
 	}
+	if err := b.removeHalves(); err != nil {
+		return fmt.Errorf("reputation: %w", err)
+	}
 	if err := b.loadRatings(); err != nil {
 		return err
 	}
@@ -188,6 +191,17 @@ func (b *Book) load(now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// removeHalves removes what a crash left half written.
+func (b *Book) removeHalves() error {
+	entries, err := os.ReadDir(b.o.Dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") && strings.HasSuffix(e.Name(), ".tmp") {
+			err = errors.Join(err, os.Remove(filepath.Join(b.o.Dir, e.Name())))
+		}
+	}
+	return err
 }
 
 func (b *Book) loadRatings() error {

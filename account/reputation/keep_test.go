@@ -113,7 +113,14 @@ func TestDamagedFilesArePutAside(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		half := filepath.Join(r.o.Dir, ".ratings.json.1234.tmp")
+		if err := os.WriteFile(half, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		r.start()
+		if _, err := os.Stat(half); err == nil {
+			t.Error("what a crash left half written stays")
+		}
 		if r.own().Bounces.Mails != 0 || len(r.Statistics(id)) != 0 {
 			t.Errorf("%+v", r.own())
 		}

@@ -338,6 +338,46 @@ func TestTheProfileOfTheAccountGoesBeforeThatOfTheFile(t *testing.T) {
 	}
 }
 
+func TestAnAccountThatIsSevereIsPausedWhenItsProfileBecomesStrict(t *testing.T) {
+	world(t, func(t *testing.T, r *rig) {
+		r.delivered(950)
+		r.bounced(50)
+		r.settle()
+		a, _ := r.accounts.Lookup(id)
+		if got := r.Enforcement(a); got != "PROBATION" {
+			t.Errorf("under review it is %s", got)
+		}
+		r.bounced(100)
+		r.settle()
+		if a, _ = r.accounts.Lookup(id); r.own().State != reputation.Severe || a.Paused || r.Enforcement(a) != "PROBATION" {
+			t.Errorf("%+v, %+v", a, r.own())
+		}
+		r.accounts.change(func() { r.accounts.byID[id] = account.Account{ID: id, Profile: account.ProfileSES} })
+		time.Sleep(time.Minute)
+		r.settle()
+		if a, _ = r.accounts.Lookup(id); r.own().State != reputation.Paused || !a.Paused {
+			t.Errorf("%+v, %+v", a, r.own())
+		}
+		if got := r.Enforcement(account.Account{ID: "000000000009"}); got != "HEALTHY" {
+			t.Errorf("another is %s", got)
+		}
+	})
+}
+
+func TestAPauseIsNotLostByACrash(t *testing.T) {
+	world(t, func(t *testing.T, r *rig) {
+		r.bounced(1000)
+		r.settle()
+		crashed, err := reputation.Open(r.o) // as the files lie there now
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := crashed.Rating(r.own().Subject); got.State != reputation.Paused || got.Bounces.Mails != 1000 {
+			t.Errorf("%+v", got)
+		}
+	}, strict)
+}
+
 func TestAFreshStartForgetsWhatWasSentBefore(t *testing.T) {
 	world(t, func(t *testing.T, r *rig) {
 		r.bounced(1000)
