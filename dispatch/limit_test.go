@@ -73,7 +73,7 @@ func TestADeferredRecipientWaitsForTheSchedule(t *testing.T) {
 		if _, err := r.queue.Hold(context.Background(), queue.Filter{}); err != nil {
 			t.Fatal(err)
 		}
-		r.wantHeld("bob", mail.LimitHeld, "operator")
+		_ = r.wantHeld("bob", mail.LimitHeld, "operator")
 	})
 }
 
