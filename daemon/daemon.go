@@ -30,6 +30,7 @@ import (
 	"github.com/sesame-mta/sesame/delivery/simulator"
 	"github.com/sesame-mta/sesame/dispatch"
 	"github.com/sesame-mta/sesame/event/contact"
+	"github.com/sesame-mta/sesame/event/counters"
 	"github.com/sesame-mta/sesame/event/forward"
 	"github.com/sesame-mta/sesame/event/publish"
 	"github.com/sesame-mta/sesame/event/webhook"
@@ -95,6 +96,7 @@ type Daemon struct {
 	unsubscribing sync.Mutex
 
 	publisher *publish.Publisher
+	counters  *counters.Counters
 	hooks     *http.Client
 	signer    *webhook.Signer // nil: no SNS
 

@@ -20,6 +20,7 @@ import (
 	"github.com/sesame-mta/sesame/delivery/egress"
 	"github.com/sesame-mta/sesame/delivery/simulator"
 	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/event/counters"
 	"github.com/sesame-mta/sesame/event/file"
 	"github.com/sesame-mta/sesame/event/forward"
 	"github.com/sesame-mta/sesame/event/publish"
@@ -62,6 +63,7 @@ func (d *Daemon) late(t event.Type, m *queue.Message) (names []string) {
 	for _, o := range owners(m) {
 		for _, dest := range d.destinations.Of(o) {
 			switch {
+			case dest.Kind == destination.Metrics: // counted, not told
 			case dest.Wants(words[t]):
 				names = append(names, publish.Consumer(dest))
 			case !dest.Disabled && slices.Contains(dest.Events, words[t]):
@@ -118,8 +120,10 @@ func (d *Daemon) buildPublisher(context.Context) error {
 	guard := egress.NewGuard(d.cfg.Events.AllowNetworks, nil)
 	d.hooks = webhook.NewClient(guard.Check)
 	d.onClose(func() error { d.hooks.CloseIdleConnections(); return nil })
+	d.counters = counters.New(counters.Options{All: func() []destination.Destination { return d.destinations.All("") },
+		Log: d.logger("event"), Metrics: d.metrics})
 	d.publisher = publish.New(publish.Options{Outbox: d.spool, Archive: d.spool, KeepFor: d.cfg.Events.KeepFor,
-		Destinations: func() []destination.Destination { return d.destinations.All("") },
+		Destinations: d.told,
 		Open:         d.openSink, ParkAfter: d.cfg.Events.ParkAfter,
 		Park: func(ctx context.Context, dest destination.Destination) error {
 			_, err := d.destinations.Change(ctx, dest.Owner, dest.Name, func(c *destination.Destination) {
@@ -161,6 +165,7 @@ func (d *Daemon) openSink(dest destination.Destination) (event.Sink, error) {
 			Topic:  d.topic(dest),
 			Signer: d.signer, Version: dest.Signature, PublicURL: strings.TrimSuffix(d.cfg.Service.PublicURL, "/"),
 			Token: d.token(dest), Confirmed: dest.Confirmed}), nil
+	case destination.Metrics: // is not told
 	}
 	return nil, fmt.Errorf("destination of kind %q", dest.Kind)
 }

@@ -34,6 +34,7 @@ func (d *Daemon) observe(m *queue.Message, t event.Type, rs []event.Recipient, l
 	if m.Notice {
 		return // mail of our own is nobody's
 	}
+	d.count(m, t, len(rs))
 	if o := outcomes[t]; o != 0 {
 		facts := make([]reputation.Fact, len(rs))
 		for i, r := range rs {

@@ -14,20 +14,21 @@ const version = 1
 // data is a Destination on disk; the account is the record's, and the record's name
 // is recordName.
 type data struct {
-	V         int       `json:"v"`
-	Set       string    `json:"set,omitempty"`
-	Identity  string    `json:"identity,omitempty"`
-	Name      string    `json:"name"`
-	Kind      Kind      `json:"kind"`
-	Target    string    `json:"target"`
-	Events    []string  `json:"events"`
-	Created   time.Time `json:"created"`
-	Disabled  bool      `json:"disabled,omitempty"`
-	Parked    time.Time `json:"parked,omitzero"`
-	Resumed   time.Time `json:"resumed,omitzero"`
-	Confirmed bool      `json:"confirmed,omitempty"`
-	Signature int       `json:"signature,omitempty"`
-	Sealed    []byte    `json:"sealed,omitempty"`
+	V          int         `json:"v"`
+	Set        string      `json:"set,omitempty"`
+	Identity   string      `json:"identity,omitempty"`
+	Name       string      `json:"name"`
+	Kind       Kind        `json:"kind"`
+	Target     string      `json:"target"`
+	Events     []string    `json:"events"`
+	Created    time.Time   `json:"created"`
+	Disabled   bool        `json:"disabled,omitempty"`
+	Parked     time.Time   `json:"parked,omitzero"`
+	Resumed    time.Time   `json:"resumed,omitzero"`
+	Confirmed  bool        `json:"confirmed,omitempty"`
+	Signature  int         `json:"signature,omitempty"`
+	Dimensions []Dimension `json:"dimensions,omitempty"`
+	Sealed     []byte      `json:"sealed,omitempty"`
 }
 
 // recordName names a record. The name of a destination holds no slash.
@@ -40,7 +41,7 @@ func (d *Destination) place() []string {
 
 func (d *Destination) record() (account.Record, error) {
 	text, err := json.Marshal(data{version, d.Set, d.Identity, d.Name, d.Kind, d.Target, d.Events, d.Created,
-		d.Disabled, d.Parked, d.Resumed, d.Confirmed, d.Signature, d.sealed})
+		d.Disabled, d.Parked, d.Resumed, d.Confirmed, d.Signature, d.Dimensions, d.sealed})
 	return account.Record{Kind: account.KindDestination, Account: d.Account, Name: d.recordName(), Version: d.version, Data: text}, err
 }
 
@@ -53,5 +54,5 @@ func decode(r account.Record) (Destination, error) {
 		return Destination{}, fmt.Errorf("destination %s of %s: written in form %d, this program knows %d", r.Name, r.Account, d.V, version)
 	}
 	return Destination{Owner{r.Account, d.Set, d.Identity}, d.Name, d.Kind, d.Target, d.Events, d.Created,
-		d.Disabled, d.Parked, d.Resumed, d.Confirmed, d.Signature, d.Sealed, r.Version}, nil
+		d.Disabled, d.Parked, d.Resumed, d.Confirmed, d.Signature, d.Dimensions, d.Sealed, r.Version}, nil
 }

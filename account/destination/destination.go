@@ -48,6 +48,8 @@ type Destination struct {
 	Confirmed bool
 	// Signature is the version of the signature of SNS, 1 or 2.
 	Signature int
+	// Dimensions part the counters of a destination of kind Metrics.
+	Dimensions []Dimension
 
 	sealed  []byte // the secret that plain webhooks are signed with
 	version uint64 // of the record, to compare
@@ -61,6 +63,7 @@ const (
 	Webhook Kind = "webhook" // a POST of the event, signed with a shared secret
 	SNS     Kind = "sns"     // a POST in the envelope of Amazon SNS
 	File    Kind = "file"    // a line of JSON
+	Metrics Kind = "metrics" // counters for Prometheus
 )
 
 // Most is the most destinations of one owner (spec section 8.1).
@@ -128,7 +131,12 @@ func (d *Destination) check() error {
 	if len(d.Target) > maxTarget {
 		return fmt.Errorf("%w: its target is longer than %d octets", ErrBad, maxTarget)
 	}
+	if d.Kind != Metrics && len(d.Dimensions) > 0 {
+		return fmt.Errorf("%w: only counters have dimensions", ErrBad)
+	}
 	switch d.Kind {
+	case Metrics:
+		return d.checkCounters()
 	case Webhook, SNS:
 		u, err := url.Parse(d.Target)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {

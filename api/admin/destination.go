@@ -30,13 +30,14 @@ func (n DestinationName) Owner() string { return cmp.Or(n.Set, n.Identity) }
 // configuration set, or sent as an identity.
 type Destination struct {
 	DestinationName
-	Kind      string    `json:"kind"` // "webhook", "sns" or "file"
-	Target    string    `json:"target"`
-	Events    []string  `json:"events"`
-	State     string    `json:"state"` // "on", "unconfirmed", "disabled" or "parked"
-	Parked    time.Time `json:"parked,omitzero"`
-	Signature int       `json:"signature_version,omitempty"`
-	Created   time.Time `json:"created"`
+	Kind       string                  `json:"kind"` // "webhook", "sns", "file" or "metrics"
+	Target     string                  `json:"target"`
+	Events     []string                `json:"events"`
+	State      string                  `json:"state"` // "on", "unconfirmed", "disabled" or "parked"
+	Parked     time.Time               `json:"parked,omitzero"`
+	Signature  int                     `json:"signature_version,omitempty"`
+	Created    time.Time               `json:"created"`
+	Dimensions []destination.Dimension `json:"dimensions,omitempty"`
 	// Secret is shown when the destination is made, and never again.
 	Secret string `json:"secret,omitempty"`
 }
@@ -44,10 +45,11 @@ type Destination struct {
 // NewDestination is what a destination is made from.
 type NewDestination struct {
 	DestinationName
-	Kind      string   `json:"kind"`
-	Target    string   `json:"target"`
-	Events    []string `json:"events"`
-	Signature int      `json:"signature_version"` // of SNS: 1 or 2
+	Kind       string                  `json:"kind"`
+	Target     string                  `json:"target"`
+	Events     []string                `json:"events"`
+	Signature  int                     `json:"signature_version"`    // of SNS: 1 or 2
+	Dimensions []destination.Dimension `json:"dimensions,omitempty"` // of metrics
 }
 
 // Replay is what a destination is told again, beside what waits for it: nothing,
@@ -106,7 +108,7 @@ func (s *Server) createDestination(r *http.Request) (any, error) {
 		return nil, err
 	}
 	d, secret, err := s.o.Destinations.Add(r.Context(), destination.Destination{Owner: o, Name: q.Name,
-		Kind: destination.Kind(q.Kind), Target: q.Target, Events: q.Events, Signature: q.Signature})
+		Kind: destination.Kind(q.Kind), Target: q.Target, Events: q.Events, Signature: q.Signature, Dimensions: q.Dimensions})
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +217,8 @@ func (s *Server) destination(d destination.Destination) Destination {
 		state = "unconfirmed"
 	}
 	return Destination{DestinationName: DestinationName{s.name(d.Account), d.Set, d.Identity, d.Name}, Kind: string(d.Kind),
-		Target: d.Target, Events: d.Events, State: state, Parked: d.Parked, Signature: d.Signature, Created: d.Created}
+		Target: d.Target, Events: d.Events, State: state, Parked: d.Parked, Signature: d.Signature, Created: d.Created,
+		Dimensions: d.Dimensions}
 }
 
 // CreateDestination makes a destination of a configuration set or an identity that

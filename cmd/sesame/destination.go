@@ -64,6 +64,9 @@ func destinationRows(d admin.Destination) []row {
 	if !d.Parked.IsZero() {
 		rows = append(rows, row{"parked", instant(d.Parked)})
 	}
+	for _, x := range d.Dimensions {
+		rows = append(rows, row{"dimension", fmt.Sprintf("%s=%s:%s", x.Name, x.Source, x.Default)})
+	}
 	if d.Secret != "" {
 		rows = append(rows, row{"secret", d.Secret}, row{"", "The secret is shown this once."})
 	}
@@ -74,12 +77,14 @@ func newDestinationCreate(a *app) *cobra.Command {
 	var (
 		d              admin.NewDestination
 		hook, sns, out string
+		counts         bool
+		dimensions     []string
 	)
 	cmd := a.printing(&cobra.Command{
 		Use: "create", Short: "Make a destination", Args: cobra.NoArgs,
 		Long: "Make a destination: a webhook signed with a secret that is shown once, a webhook in\n" +
-			"the envelope of Amazon SNS, or a file of JSON lines. It is told of mail that is\n" +
-			"accepted from now on, under a configuration set or sent as an identity. For an identity\n" +
+			"the envelope of Amazon SNS, a file of JSON lines, or counters for Prometheus. It is told\n" +
+			"of mail that is accepted from now on, under a configuration set or sent as an identity. For an identity\n" +
 			"the JSON is that of the notifications of SES, and the events are bounce, complaint and delivery.",
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			for kind, target := range map[string]string{"webhook": hook, "sns": sns, "file": out} {
@@ -87,8 +92,18 @@ func newDestinationCreate(a *app) *cobra.Command {
 					d.Kind, d.Target = kind, target
 				}
 			}
+			if counts {
+				d.Kind = "metrics"
+			}
 			if d.Kind != "sns" {
 				d.Signature = 0
+			}
+			for _, text := range dimensions {
+				dimension, err := destination.ParseDimension(text)
+				if err != nil {
+					return err
+				}
+				d.Dimensions = append(d.Dimensions, dimension)
 			}
 			if d.Identity != "" && !cmd.Flags().Changed("events") {
 				d.Events = []string{"bounce", "complaint"}
@@ -116,11 +131,14 @@ func newDestinationCreate(a *app) *cobra.Command {
 	flags.StringVar(&hook, "webhook", "", "`URL` to post events to")
 	flags.StringVar(&sns, "sns-webhook", "", "`URL` to post events to as Amazon SNS does")
 	flags.StringVar(&out, "file", "", "`path` of a file of events, below [events] file_dir")
+	flags.BoolVar(&counts, "metrics", false, "count events for Prometheus")
+	flags.StringArrayVar(&dimensions, "dimension", nil,
+		"of the counters: `NAME=SOURCE:DEFAULT`, such as campaign=messageTag:none; the source is messageTag or emailHeader")
 	flags.IntVar(&d.Signature, "signature-version", 1, "of SNS: `1` (SHA-1, which every validator knows) or 2 (SHA-256)")
 	flags.StringSliceVar(&d.Events, "events", destination.Words(),
 		"the `types` of events, parted by commas; bounce,complaint for an identity")
-	cmd.MarkFlagsMutuallyExclusive("webhook", "sns-webhook", "file")
-	cmd.MarkFlagsOneRequired("webhook", "sns-webhook", "file")
+	cmd.MarkFlagsMutuallyExclusive("webhook", "sns-webhook", "file", "metrics")
+	cmd.MarkFlagsOneRequired("webhook", "sns-webhook", "file", "metrics")
 	return cmd
 }
 
