@@ -51,8 +51,8 @@ func (d *Daemon) interest(t event.Type, m *queue.Message) (names []string) {
 }
 
 // late names who asks for an event also when the message has left long ago: the
-// suppression lists, and the destinations of its configuration set. What came back
-// by mail is forwarded as it came.
+// suppression lists, and the destinations of its configuration set and its
+// identity. What came back by mail is forwarded as it came.
 func (d *Daemon) late(t event.Type, m *queue.Message) (names []string) {
 	if d.collects(t, m) {
 		names = append(names, suppress.Consumer)

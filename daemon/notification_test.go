@@ -96,7 +96,11 @@ func TestForwardingEndsOnlyWhereSomebodyElseHears(t *testing.T) {
 		t.Errorf("got %+v", i)
 	}
 	r.mustSend("eve@null.example.net", letter())
-	fileLines(t, filepath.Join(dir, "a.jsonl"), 1)
+	// Nor does a complaint.
+	r.mustSend("complaint@simulator.amazonses.com", letter())
+	if line := fileLines(t, filepath.Join(dir, "a.jsonl"), 2)[1]; !bytes.Contains(line, []byte(`"notificationType":"Complaint"`)) {
+		t.Errorf("got %s", line)
+	}
 	r.empty()
 	// Nobody else hears any more: it goes by mail.
 	if _, err := r.admin().DeleteDestination(t.Context(), ofIdentity("log")); err != nil {

@@ -26,6 +26,10 @@ func (d *Daemon) simulatorDomain() string {
 func (d *Daemon) answers() *simulator.Answers {
 	return simulator.NewAnswers(simulator.AnswersOptions{
 		Domains: d.simulated(), Outbox: d.spool, Messages: originals{d.spool}, Complain: d.complain,
+		Forwards: func(ctx context.Context, id mail.ID) bool {
+			m, err := d.spool.Kept(ctx, id)
+			return err != nil || d.forwards(event.Complaint, m)
+		},
 		Submit: d.desk, Minter: d.minter, Domain: d.serviceDomain(), Own: d.simulatorDomain(), Keys: d.systemKeys,
 		Log: d.logger("simulator"),
 	})

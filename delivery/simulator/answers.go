@@ -45,7 +45,7 @@ type AnswersOptions struct {
 	Complain func(ctx context.Context, id mail.ID, to []mail.ForwardPath, r event.Report) error
 	// Forwards reports whether the sender of a message wants complaints by mail; nil
 	// is always.
-	Forwards func(account string, id mail.ID) bool
+	Forwards func(ctx context.Context, id mail.ID) bool
 	Submit   event.Submitter
 	Minter   *mail.Minter
 	Domain   string // of our own mail
@@ -181,7 +181,7 @@ func (a *Answers) complain(ctx context.Context, e *event.Event, orig *forward.Or
 	if err := a.o.Complain(ctx, e.Message, to, said); err != nil {
 		return fmt.Errorf("complain: %w", err)
 	}
-	if orig.From.Null() || orig.Notice || a.o.Forwards != nil && !a.o.Forwards(e.Account, e.Message) {
+	if orig.From.Null() || orig.Notice || a.o.Forwards != nil && !a.o.Forwards(ctx, e.Message) {
 		return nil
 	}
 	arf := report.ARF{
