@@ -56,6 +56,8 @@ type Book struct {
 	mu      sync.RWMutex
 	byName  map[name]*entry
 	count   map[string]int // identities of an account
+	// served counts the identities by the MAIL FROM domain that they serve.
+	served map[string]int
 }
 
 // Open reads the identities into memory.
@@ -66,11 +68,12 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	if o.Feedback == "" {
 		o.Feedback = o.Host
 	}
-	b := &Book{o: o, linkKey: o.Keys.Key("verification link", 32), byName: map[name]*entry{}, count: map[string]int{}}
+	b := &Book{o: o, linkKey: o.Keys.Key("verification link", 32), byName: map[name]*entry{}, count: map[string]int{}, served: map[string]int{}}
 	err := account.Each(ctx, o.Directory, account.KindIdentity, func(r account.Record) error {
 		n, e, err := decode(r)
 		if err == nil {
 			b.byName[n] = e
+			b.serve(nil, e)
 			b.count[n.account]++
 		}
 		return err
@@ -192,6 +195,7 @@ func (b *Book) put(ctx context.Context, n name, text string, d data, version uin
 	if b.byName[n] == nil {
 		b.count[n.account]++
 	}
+	b.serve(b.byName[n], e)
 	b.byName[n] = e
 	return e.Identity, nil
 }
@@ -259,6 +263,7 @@ func (b *Book) Remove(ctx context.Context, accountID, text string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.serve(b.byName[n], nil)
 	delete(b.byName, n)
 	b.count[n.account]--
 	return nil

@@ -210,11 +210,18 @@ func TestAMailFromDomainNeedsOneMXAndSPF(t *testing.T) {
 				if err != nil || named != (tt.want != identity.Success) {
 					t.Errorf("problems %q, %v", problems, err)
 				}
+				domain, served := w.MailFromDomain(alice, must(mail.ParseAddress("a@sub.example.org"))), w.ServesMailFrom(bounce)
+				if set := tt.want == identity.Success; (domain == bounce) != set || served != set {
+					t.Errorf("mail leaves under %q, its bounces come here: %v", domain, served)
+				}
 				if _, err := w.SetMailFrom(t.Context(), alice, "example.org", bounce, false); err != nil {
 					t.Fatal(err)
 				}
 				if w.MailFromRefused(alice, must(mail.ParseAddress("a@example.org"))) {
 					t.Error("refused, though the default may take its place")
+				}
+				if err := w.Remove(t.Context(), alice, "example.org"); err != nil || w.ServesMailFrom(bounce) {
+					t.Errorf("served after the identity is gone, %v", err)
 				}
 			})
 		})
