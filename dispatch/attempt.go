@@ -102,7 +102,7 @@ func (d *Dispatcher) attempt(ctx context.Context, r *route.Route, lease *queue.L
 	job := &delivery.Job{
 		ID:         m.ID,
 		Account:    m.Account,
-		From:       m.From,
+		From:       returnPath(m),
 		To:         make([]mail.ForwardPath, n),
 		EightBit:   m.EightBit,
 		RequireTLS: m.RequireTLS,
@@ -123,6 +123,14 @@ func (d *Dispatcher) attempt(ctx context.Context, r *route.Route, lease *queue.L
 		panic(fmt.Sprintf("%d outcomes for %d recipients", len(outcomes), n))
 	}
 	return outcomes
+}
+
+// returnPath is the reverse-path that remote hosts see.
+func returnPath(m *queue.Message) mail.ReversePath {
+	if m.Return.IsZero() {
+		return m.From
+	}
+	return mail.ReversePath{Address: m.Return}
 }
 
 // header gives the header section that leaves: signatures, what was put before

@@ -73,6 +73,9 @@ type Options struct {
 	Published func(m *queue.Message) bool
 	// IdentityName gives the name of the identity that covers an address; nil: none.
 	IdentityName func(account string, from mail.Address) string
+	// Return gives the domain under which bounces of mail from an address come back
+	// to us; empty, or nil: mail leaves under the client's own reverse-path.
+	Return func(account string, from mail.Address) string
 	// Now is the time of acceptance; nil is time.Now.
 	Now func() time.Time
 	// MessageBytes bounds the content in octets, MaxAge the time in the queue.
@@ -201,6 +204,7 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 		MessageID: messageID, Keys: d.keys(r.Principal.Account, section, now), Tags: labels,
 		Identity: defaults.name,
 	}
+	d.comesBack(&m, section)
 	maxAge := d.under(&m, c.Set)
 	stored, err := d.unsubscribable(ctx, &m, c.Set, section, draft)
 	if err != nil {

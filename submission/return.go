@@ -1,0 +1,31 @@
+package submission
+
+import (
+	"github.com/sesame-mta/sesame/mail/message"
+	"github.com/sesame-mta/sesame/mail/verp"
+	"github.com/sesame-mta/sesame/queue"
+)
+
+// comesBack gives a message a reverse-path that brings its bounces to us, and has
+// its record kept for them. A null reverse-path stays: nobody wants the bounces of
+// a bounce (RFC 5321 section 4.5.5).
+func (d *Desk) comesBack(m *queue.Message, s *message.Section) {
+	if d.o.Return == nil || m.From.Null() {
+		return
+	}
+	field, _ := s.Get("From")
+	from, err := message.Addresses(field.Value())
+	if err != nil || len(from) == 0 {
+		return // a rule has refused it
+	}
+	domain := d.o.Return(m.Account, from[0])
+	if domain == "" {
+		return
+	}
+	address, err := verp.Address(m.ID, domain)
+	if err != nil {
+		d.o.Log.Warn("bounces do not come back, the domain for them is no domain", "id", m.ID, "domain", domain, "err", err)
+		return
+	}
+	m.Return, m.Keep = address, true
+}
