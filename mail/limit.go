@@ -29,6 +29,7 @@ const (
 	LimitDataRate        LimitName = "data_rate"
 	LimitStrangers       LimitName = "stranger_messages" // of a network, without AUTH
 	LimitDisk            LimitName = "disk"
+	LimitFeedbackMemory  LimitName = "feedback_memory" // of what strangers send
 	LimitHeaderMemory    LimitName = "header_memory"
 	LimitQuota           LimitName = "daily_quota"
 	LimitRate            LimitName = "rate"
@@ -53,7 +54,7 @@ func Limits() []LimitName {
 func DoorLimits() []LimitName {
 	return []LimitName{LimitConnections, LimitReserved, LimitPerAddress, LimitPerNetwork, LimitMessages, LimitRecipients,
 		LimitErrors, LimitCommands, LimitAuthFailures, LimitAuthUser, LimitAuthDelay, LimitIdle, LimitDataRate,
-		LimitStrangers}
+		LimitStrangers, LimitFeedbackMemory}
 }
 
 // EntryLimits gives those of acceptance.

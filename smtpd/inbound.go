@@ -73,6 +73,6 @@ func (n *session) receive() *mail.Reply {
 	} else {
 		n.server.metrics.inbound("refused")
 	}
-	n.log.Info("message of a stranger refused", "from", n.from, "code", reply.Code, "status", reply.Status, "text", reply.Text)
+	n.server.refusedCommand(n.conn, reply)
 	return reply
 }
