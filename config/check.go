@@ -43,6 +43,7 @@ func (l *loader) check() {
 	l.scan()
 	l.events()
 	l.service()
+	l.feedback()
 	if c.Trace.Keep != 0 {
 		l.lasting("trace.keep", c.Trace.Keep, time.Minute, 10*365*24*time.Hour)
 	}
@@ -139,6 +140,11 @@ func (l *loader) listen() {
 	}
 	for i, a := range c.STARTTLS {
 		add(fmt.Sprintf("listen.starttls[%d]", i), a)
+	}
+	for i, a := range c.Feedback {
+		if !slices.Contains(c.STARTTLS, a) {
+			l.fail(fmt.Sprintf("listen.feedback[%d]", i), "%q is not among the starttls addresses", a)
+		}
 	}
 	for i, a := range c.ImplicitTLS {
 		add(fmt.Sprintf("listen.implicit_tls[%d]", i), a)

@@ -31,6 +31,7 @@ type Config struct {
 	Service     Service     `toml:"service"`
 	Scan        Scan        `toml:"scan"`
 	Events      Events      `toml:"events"`
+	Feedback    Feedback    `toml:"feedback"`
 	Trace       Trace       `toml:"trace"`
 	Suppression Suppression `toml:"suppression"`
 	Log         Log         `toml:"log"`
@@ -44,6 +45,8 @@ type Listen struct {
 	ImplicitTLS []string `toml:"implicit_tls"`
 	// Networks whose clients may send on the `starttls` addresses without TLS and AUTH, like Postfix's mynetworks.
 	TrustedNetworks []netip.Prefix `toml:"trusted_networks"`
+	// Those of the `starttls` addresses, usually `:25`, that also take what comes back for mail: bounces, complaints and automatic answers, from anybody. With it and `[service] domain` set, mail leaves under reverse-paths of our own, to which bounces return.
+	Feedback []string `toml:"feedback"`
 	// The account in whose name clients in `trusted_networks` send.
 	TrustedAccount string `toml:"trusted_account"`
 	// The Unix socket, mode 0600, on which the operator's commands reach the server.
@@ -146,6 +149,8 @@ type Service struct {
 	Domain string `toml:"domain"`
 	// The host that the MX records of MAIL FROM domains name. Empty: `hostname`.
 	FeedbackHost string `toml:"feedback_host"`
+	// The person who reads mail to postmaster@ and abuse@ of the service domain that is no report, outside of that domain. Empty: such mail is refused.
+	Postmaster string `toml:"postmaster"`
 	// Where people reach the `public` address, without a path, such as `https://mail.example.com`. Needed for the links that verify addresses.
 	PublicURL string `toml:"public_url"`
 	// The domain of the mailbox simulator, beside `simulator.amazonses.com`. Empty: `simulator.` before `domain`.
@@ -174,6 +179,12 @@ type Events struct {
 	KeepFor time.Duration `toml:"keep_for"`
 	// Loopback, private and other special networks that webhooks may be sent to, such as `10.0.0.0/8`.
 	AllowNetworks []netip.Prefix `toml:"allow_networks"`
+}
+
+// Feedback is what comes back for mail that has left.
+type Feedback struct {
+	// Whose complaints count: domains of feedback loops, or addresses where a domain has other users too. A report must come from there and be signed for it (DKIM). See docs/howto/feedback.md.
+	Providers []string `toml:"providers"`
 }
 
 // Trace is what is kept of the life of each message, for `sesame trace`: envelopes, rules, dialogues, no content.
@@ -259,6 +270,7 @@ func Default(hostname string) *Config {
 			ParkAfter:       72 * time.Hour,
 			KeepFor:         24 * time.Hour,
 		},
+		Feedback:    Feedback{Providers: providers()},
 		Trace:       Trace{Keep: 30 * 24 * time.Hour, MaxBytes: 1 << 30},
 		Suppression: Suppression{Installation: true},
 		Log:         Log{Format: "text", Level: slog.LevelInfo},

@@ -37,6 +37,7 @@ import (
 	"github.com/sesame-mta/sesame/internal/keyfile"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
+	"github.com/sesame-mta/sesame/receiving"
 	"github.com/sesame-mta/sesame/smtpd"
 	"github.com/sesame-mta/sesame/store/bolt"
 	"github.com/sesame-mta/sesame/submission"
@@ -90,6 +91,7 @@ type Daemon struct {
 	desk     *submission.Desk
 	carrier  delivery.Carrier
 	dispatch *dispatch.Dispatcher
+	receiver *receiving.Receiver
 	forward  *forward.Forwarder
 	contact  *contact.Mailer
 

@@ -26,6 +26,7 @@ import (
 	"github.com/sesame-mta/sesame/internal/resolver"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
+	"github.com/sesame-mta/sesame/receiving"
 	"github.com/sesame-mta/sesame/smtpd"
 	"github.com/sesame-mta/sesame/store/bolt"
 	"github.com/sesame-mta/sesame/submission"
@@ -133,7 +134,7 @@ func (d *Daemon) buildQueue(context.Context) error {
 			Suppressed: d.suppressed, MIMEParts: d.cfg.Limits.MIMEParts, IsSimulated: simulated.Contains}), IsSimulated: simulated.Contains,
 		Region: d.cfg.Region, FeedbackKey: d.keys.Key("feedback-id", 32), Sets: d.sets,
 		IdentityDefaults: d.identities.Defaults,
-		Renew:            d.auth.Renew, Unsubscribe: d.unsubscribeAddress(),
+		Renew:            d.auth.Renew, Unsubscribe: d.unsubscribeAddress(), Return: d.returnDomain,
 		Keys: d.identities.KeyRefs, ServiceKeys: d.serviceKeys, Interest: d.interest, Observe: d.observeSend, Now: d.queue.Now,
 		Published: d.published, IdentityName: d.identityName,
 		MessageBytes: d.cfg.Limits.MessageBytes, MaxAge: d.cfg.Delivery.MaxAge,
@@ -175,7 +176,18 @@ func (d *Daemon) buildDelivery(context.Context) error {
 			return err
 		}
 	}
-	sim := &simulator.Simulator{Domains: d.simulated(), Router: router, Carrier: d.carrier}
+	if err := d.buildReceiving(dns); err != nil {
+		return err
+	}
+	var (
+		way  route.Router     = router
+		cart delivery.Carrier = d.carrier
+	)
+	if d.comesBack() {
+		own := &receiving.Own{Receiver: d.receiver, Router: router, Carrier: d.carrier}
+		way, cart = own, own
+	}
+	sim := &simulator.Simulator{Domains: d.simulated(), Router: way, Carrier: cart}
 	d.dispatch = dispatch.New(dispatch.Options{
 		Queue: d.queue, Spool: d.spool, Router: sim, Carrier: sim, Signer: signer{d.identities},
 		Limiter: egress.NewLimiter(egress.LimiterOptions{Max: d.cfg.Delivery.PerDestination}), Scanner: newScanner(d.cfg),
@@ -206,7 +218,7 @@ func (d *Daemon) smtpCarrier(dns *resolver.Resolver, smart *delivery.Smarthost) 
 // buildDoors makes the SMTP server and the admin server.
 func (d *Daemon) buildDoors(context.Context) error {
 	o := smtpd.Options{
-		Hostname: d.cfg.Hostname, Strict: d.strict(), Starttls: d.listeners.starttls, ImplicitTLS: d.listeners.implicit,
+		Hostname: d.cfg.Hostname, Strict: d.strict(), ImplicitTLS: d.listeners.implicit,
 		TLS: d.tlsConfig(), Auth: d.auth, Desk: d.desk, Refused: d.desk.Refused, Trace: d.trace,
 		Limits: smtpd.Limits{
 			MessageBytes: d.cfg.Limits.MessageBytes, Recipients: d.cfg.Limits.Recipients,
@@ -216,6 +228,7 @@ func (d *Daemon) buildDoors(context.Context) error {
 		},
 		Log: d.logger("smtpd"), Metrics: d.metrics,
 	}
+	d.doors(&o)
 	var err error
 	if len(d.cfg.Listen.TrustedNetworks) > 0 {
 		if o.TrustedPrincipal, err = d.auth.Trusted(d.cfg.Listen.TrustedAccount); err != nil {
