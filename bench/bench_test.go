@@ -17,6 +17,7 @@ func TestWhatIsAcknowledgedArrivesOnce(t *testing.T) {
 		"chunked":                      {Pipelining: true, Chunking: true},
 		"a connection for ten":         {Pipelining: true, PerConnection: 10},
 		"many recipients":              {Pipelining: true, Recipients: 7},
+		"recipients by turns":          {Pipelining: true, Recipients: 3, Spread: 50},
 		"large, longer than a segment": {Pipelining: true, Chunking: true, Size: 300_000, Messages: 20},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,10 +1,13 @@
 // Command bench measures how many messages a second a server takes and passes
 // on, durably. Its parts are a load generator (bench/load), a sink that counts
-// (bench/sink), a comparison of sesame with the Postfix of Debian, and a look at
-// what a long queue of deferred messages costs:
+// (bench/sink), a comparison of sesame with the Postfix of Debian, and looks at
+// what a long queue of deferred messages, a webhook that hangs and a suppression
+// list of a million addresses cost:
 //
 //	go run ./bench compare -sesame bin/sesame
 //	go run ./bench deferred -sesame bin/sesame
+//	go run ./bench hanging-webhook -sesame bin/sesame
+//	go run ./bench suppression -sesame bin/sesame
 //	go run ./bench load -addr 127.0.0.1:2525 -connections 20 -duration 10s
 //	go run ./bench sink -addr 127.0.0.1:2626
 //
@@ -36,13 +39,17 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("one of compare, deferred, load, sink is needed")
+		return fmt.Errorf("one of compare, deferred, hanging-webhook, suppression, load, sink is needed")
 	}
 	switch args[0] {
 	case "compare":
 		return runCompare(ctx, args[1:])
 	case "deferred":
 		return runDeferred(ctx, args[1:])
+	case "hanging-webhook":
+		return runHangingWebhook(ctx, args[1:])
+	case "suppression":
+		return runSuppression(ctx, args[1:])
 	case "load":
 		return runLoad(ctx, args[1:])
 	case "sink":

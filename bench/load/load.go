@@ -51,6 +51,9 @@ type Options struct {
 	Size int
 	// Recipients of each message; 1 when zero.
 	Recipients int
+	// Spread is how many recipients there are that messages go to by turns; 0 is
+	// always the same.
+	Spread int64
 	// From is the reverse-path and the From field; Domain is that of the
 	// recipients, who are r0, r1 and so on there.
 	From, Domain string
@@ -101,7 +104,8 @@ type worker struct {
 	conn net.Conn
 	r    *bufio.Reader
 	buf  []byte
-	sent int // on this connection
+	sent int   // on this connection
+	n    int64 // of the message
 
 	acks            []string
 	times           []time.Duration
@@ -232,6 +236,7 @@ func (w *worker) one(ctx context.Context, n int64) error {
 		return err
 	}
 	w.sent++
+	w.n = n
 	id := w.o.Run + "-" + strconv.FormatInt(n, 10)
 	return w.message(id)
 }
@@ -319,7 +324,13 @@ func orElse(err, otherwise error) error {
 	return otherwise
 }
 
-func (w *worker) rcpt(i int) string { return "r" + strconv.Itoa(i) + "@" + w.o.Domain }
+func (w *worker) rcpt(i int) string {
+	n := int64(i)
+	if w.o.Spread > 0 {
+		n = (n + w.n*7919) % w.o.Spread // far from the one before, as keys on disk go
+	}
+	return "r" + strconv.FormatInt(n, 10) + "@" + w.o.Domain
+}
 
 func (w *worker) content(id string) []byte {
 	return []byte("From: <" + w.o.From + ">\r\nTo: <" + w.rcpt(0) + ">\r\nSubject: bench " + id +
