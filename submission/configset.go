@@ -40,13 +40,16 @@ func (d *Desk) defaults(account string, s *message.Section) (out defaults) {
 	return out
 }
 
-// set finds the configuration set of a message: the one in its header, else the
-// credential's default, else the identity's, else none (spec section 3.1; the
+// set finds the configuration set of a message: the one of the request, else the
+// one in its header, else the credential's default, else the identity's, else none (spec section 3.1; the
 // credential's is ours, for programs that cannot add a field). Only the first
 // field counts, and an empty one is as none.
 func (d *Desk) set(r *Request, s *message.Section, identity defaults) (string, *configset.Set) {
-	field, _ := s.Get(admission.ConfigSetField)
-	name := field.Value()
+	name := r.ConfigurationSet
+	if name == "" {
+		field, _ := s.Get(admission.ConfigSetField)
+		name = field.Value()
+	}
 	if name == "" {
 		name = r.Principal.ConfigurationSet
 	}

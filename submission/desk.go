@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
-	"github.com/sesame-mta/sesame/mail/message"
 	"github.com/sesame-mta/sesame/mail/unsubscribe"
 	"github.com/sesame-mta/sesame/queue"
 	"github.com/sesame-mta/sesame/submission/admission"
@@ -160,7 +158,7 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	}
 	defer done()
 	facts := r.Content.Facts()
-	section, err := headerLimits.Scan(header)
+	section, err := admission.HeaderLimits().Scan(header)
 	if err != nil {
 		return mail.ID{}, d.note(log, rec, "header", malformed(err))
 	}
@@ -216,7 +214,7 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 			return mail.ID{}, d.note(log, rec, "event", err)
 		}
 	}
-	first, err := d.append(ctx, c, m, maxAge, stored)
+	first, err := d.append(ctx, c, m, maxAge, r.Key, stored)
 	if err != nil {
 		return mail.ID{}, d.note(log, rec, "storage", storageReply(err))
 	}
@@ -236,9 +234,9 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 }
 
 // append makes the one Append of a message.
-func (d *Desk) append(ctx context.Context, c *admission.Candidate, m queue.Message, maxAge time.Duration, draft queue.Draft) (mail.ID, error) {
+func (d *Desk) append(ctx context.Context, c *admission.Candidate, m queue.Message, maxAge time.Duration, key string, draft queue.Draft) (mail.ID, error) {
 	s := queue.Submission{
-		Message: m, Content: draft, Due: m.Accepted.Add(c.Wait), MaxAge: maxAge,
+		Message: m, Content: draft, Due: m.Accepted.Add(c.Wait), MaxAge: maxAge, Key: key,
 		Charge: queue.Charge{Account: m.Account, Recipients: d.charged(m.To), Limit: c.Account.MaxDay},
 	}
 	if d.o.Interest != nil {
@@ -333,12 +331,6 @@ func recipients(to []mail.ForwardPath) []event.Recipient {
 	}
 	return out
 }
-
-// headerLimits lets a tag that is not ASCII pass: it does not fail the message
-// (spec section 3.1) and its field does not leave.
-var headerLimits = message.Limits{EightBit: func(name string) bool {
-	return strings.EqualFold(name, admission.TagsField)
-}}
 
 // malformed is the refusal of a header section that cannot be read in one way
 // only. The sentences of package message hold nothing private.

@@ -61,7 +61,12 @@ func (d *Desk) edit(r *Request, s *message.Section, id mail.ID, now time.Time, t
 // stays out unless the operator wants it in; the log has it.
 func (d *Desk) received(r *Request, id mail.ID, now time.Time) string {
 	var b strings.Builder
-	b.WriteString("Received: from " + r.Origin.Helo)
+	b.WriteString("Received:")
+	if r.Origin.Helo != "" {
+		b.WriteString(" from " + r.Origin.Helo)
+	} else if d.o.ShowClient {
+		b.WriteString(" from client")
+	}
 	if d.o.ShowClient && r.Origin.Client.IsValid() {
 		ip := r.Origin.Client.Unmap()
 		if ip.Is6() {
@@ -70,7 +75,12 @@ func (d *Desk) received(r *Request, id mail.ID, now time.Time) string {
 			b.WriteString(" ([" + ip.String() + "])")
 		}
 	}
-	b.WriteString("\r\n\tby " + d.o.Hostname + " with " + r.Origin.Protocol)
+	if b.Len() > len("Received:") {
+		b.WriteString("\r\n\t")
+	} else {
+		b.WriteString(" ")
+	}
+	b.WriteString("by " + d.o.Hostname + " with " + r.Origin.Protocol)
 	if r.Origin.TLS != "" {
 		b.WriteString(" (" + r.Origin.TLS + " " + r.Origin.Cipher + ")")
 	}

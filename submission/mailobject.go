@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/sesame-mta/sesame/event"
@@ -32,6 +33,9 @@ func (d *Desk) mailObject(r *Request, m *queue.Message, s *message.Section, octe
 	if m.From.Null() {
 		o.Source = from.String()
 	}
+	if r.Source != "" {
+		o.Source = r.Source
+	}
 	if m.Identity != "" {
 		o.SourceARN = "arn:aws:ses:" + d.o.Region + ":" + m.Account + ":identity/" + m.Identity
 	}
@@ -41,11 +45,22 @@ func (d *Desk) mailObject(r *Request, m *queue.Message, s *message.Section, octe
 	return o.Encode()
 }
 
-// addHeaders gives the header fields in order, the Received field of SES first
-// (spec section 3.6). Nobody but the owner of the mail sees its client address.
+// addHeaders gives the header fields in order, for mail that came by SMTP the
+// Received field of SES first (spec section 3.6). Nobody but the owner of the mail sees its client address.
 func (d *Desk) addHeaders(o *event.Mail, r *Request, m *queue.Message, s *message.Section) {
 	truncated := o.HeadersTruncated
 	o.HeadersTruncated = false
+	if r.Operation == "" {
+		o.Add("Received", d.arrival(r, m))
+	}
+	for _, f := range s.Fields {
+		o.Add(f.Name, f.Value())
+	}
+	o.HeadersTruncated = o.HeadersTruncated || truncated
+}
+
+// arrival is what the Received field of SES says of mail that came by SMTP.
+func (d *Desk) arrival(r *Request, m *queue.Message) string {
 	var b strings.Builder
 	b.WriteString("from " + r.Origin.Helo)
 	if r.Origin.Client.IsValid() {
@@ -56,17 +71,13 @@ func (d *Desk) addHeaders(o *event.Mail, r *Request, m *queue.Message, s *messag
 		b.WriteString(" for " + r.To[0].String())
 	}
 	b.WriteString("; " + m.Accepted.UTC().Format("Mon, 02 Jan 2006 15:04:05 +0000 (UTC)"))
-	o.Add("Received", b.String())
-	for _, f := range s.Fields {
-		o.Add(f.Name, f.Value())
-	}
-	o.HeadersTruncated = o.HeadersTruncated || truncated
+	return b.String()
 }
 
 // eventTags gives the tags of a message: those of its sender's choice and the
 // automatic ones (spec section 8.3).
 func (d *Desk) eventTags(r *Request, m *queue.Message) map[string][]string {
-	tags := map[string][]string{event.TagOperation: {operation}}
+	tags := map[string][]string{event.TagOperation: {cmp.Or(r.Operation, operation)}}
 	for _, t := range m.Tags {
 		tags[t.Name] = append(tags[t.Name], t.Value)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
 )
 
 // Request is one message as a door hands it over. The envelope's paths are
@@ -16,6 +17,18 @@ type Request struct {
 	From      mail.ReversePath
 	To        []mail.ForwardPath // as given, in order, duplicates kept
 	Content   Content
+	// Operation is what brought it, for its events, in SES's words ("SendEmail");
+	// empty is SMTP. By it Origin.Helo may be empty, too.
+	Operation string
+	// Source is the sender as it was given, for events; empty is From.
+	Source string
+	// ConfigurationSet, when not empty, and Tags, when not nil, take the place of
+	// what the header section says (spec section 3.1).
+	ConfigurationSet string
+	Tags             []queue.Tag
+	// Key, when not empty, makes a repeat within 24 hours give the id of the
+	// first message of the account that had it.
+	Key string
 }
 
 // by gives the request as one of another principal.

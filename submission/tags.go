@@ -13,11 +13,15 @@ import (
 	"github.com/sesame-mta/sesame/submission/admission"
 )
 
-// tags gives the message tags: of each name those of the header, else those of
-// the credential, else those of the identity.
+// tags gives the message tags: of each name those of the request or, when it has
+// no list of them, of the header, else those of the credential, else those of the
+// identity.
 func tags(r *Request, s *message.Section, identity defaults) []queue.Tag {
-	field, _ := s.Get(admission.TagsField)
-	list, _ := admission.ParseTags(field.Value()) // a rule refused what it refuses
+	list := slices.Clone(r.Tags)
+	if r.Tags == nil {
+		field, _ := s.Get(admission.TagsField)
+		list, _ = admission.ParseTags(field.Value()) // a rule refused what it refuses
+	}
 	for _, t := range r.Principal.Tags {
 		if !named(list, t.Name) {
 			list = append(list, queue.Tag{Name: t.Name, Value: t.Value})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/sesame-mta/sesame/mail/message"
 	"github.com/sesame-mta/sesame/queue"
 )
 
@@ -13,6 +14,13 @@ const (
 	FeedbackA = "ses:feedback-id-a"
 	FeedbackB = "ses:feedback-id-b"
 )
+
+// HeaderLimits are those of the header section of a message. A tag that is not
+// ASCII passes: it does not fail the message (spec section 3.1) and its field does
+// not leave.
+func HeaderLimits() message.Limits {
+	return message.Limits{EightBit: func(name string) bool { return strings.EqualFold(name, TagsField) }}
+}
 
 // Bounds of message tags.
 const (
@@ -48,12 +56,29 @@ func ParseTags(value string) ([]queue.Tag, error) {
 			return nil, err
 		}
 		if len(list) == maxTags {
-			return nil, failed(0, "Tag count exceeds 50.")
+			return nil, errTags
 		}
 		list = append(list, t)
 	}
 	return list, nil
 }
+
+// CheckTags is ParseTags for tags that came as a list: the error is the
+// *mail.Reply that refuses them. A reserved name that is not for the sender to use
+// and characters outside ASCII are refused here.
+func CheckTags(list []queue.Tag) error {
+	if len(list) > maxTags {
+		return errTags
+	}
+	for _, t := range list {
+		if err := checkTag(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errTags = failed(0, "Tag count exceeds 50.")
 
 func isASCII(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r > '~' }) < 0
