@@ -1,3 +1,4 @@
-// Package sigv4 derives from a secret access key what Amazon SES derives from
-// it. It is a part of auth: pure functions, no state, no other room.
+// Package sigv4 does with a secret access key what Amazon SES does with it: it
+// derives SMTP passwords, and verifies the signatures of HTTP requests (Signature
+// Version 4). It is a part of auth: pure functions, no state, no other room.
 package sigv4

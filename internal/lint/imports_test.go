@@ -27,6 +27,8 @@ var homes = map[string][]string{
 	"github.com/pelletier/go-toml/v2":  {"config"},
 	"github.com/spf13/cobra":           {"cmd"},
 	"github.com/coreos/go-systemd/v22": {"daemon", "cmd"},
+	"github.com/aws/aws-sdk-go-v2":     {"auth/sigv4"},
+	"github.com/aws/smithy-go":         {},
 	"github.com/rogpeppe/go-internal":  {},
 	"go.uber.org/goleak":               {},
 	"pgregory.net/rapid":               {},
