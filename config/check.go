@@ -155,6 +155,13 @@ func (l *loader) listen() {
 	if c.Public != "" {
 		add("listen.public", c.Public)
 	}
+	if c.API != "" && !l.wrong("listen.api") {
+		if address, _, ok := SplitAPI(c.API); ok {
+			add("listen.api", address)
+		} else {
+			l.fail("listen.api", "%q is not where to serve the API, such as \"https://:8443\", or \"http://127.0.0.1:8080\" on a loopback address", c.API)
+		}
+	}
 	if len(c.STARTTLS)+len(c.ImplicitTLS) == 0 && !l.wrong("listen.starttls") && !l.wrong("listen.implicit_tls") {
 		l.fail("listen", "starttls and implicit_tls are both empty: nobody could send")
 	}

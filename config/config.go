@@ -53,6 +53,8 @@ type Listen struct {
 	Admin string `toml:"admin"`
 	// The address that serves /metrics (Prometheus), /healthz and /readyz over HTTP. Empty: none.
 	Metrics string `toml:"metrics"`
+	// Where the HTTP API of Amazon SES is served, such as `https://127.0.0.1:8443`, with the certificate of `[tls]`; `http://` only on a loopback address. Empty: none.
+	API string `toml:"api"`
 	// The address that serves the pages for recipients over HTTP, such as `127.0.0.1:8080`, for a web server with TLS before it. Empty: none.
 	Public string `toml:"public"`
 }

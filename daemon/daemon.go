@@ -173,6 +173,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	front, frontCtx := errgroup.WithContext(ctx)
 	front.Go(func() error { return d.dispatch.Run(frontCtx) })
 	front.Go(func() error { return d.smtpd.Serve(frontCtx) })
+	front.Go(func() error { return d.serveAPI(frontCtx) })
 	front.Go(func() error {
 		// A failure behind stops the doors too.
 		select {

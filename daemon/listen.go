@@ -8,8 +8,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/sesame-mta/sesame/api/admin"
+	"github.com/sesame-mta/sesame/config"
 )
 
 // listeners is everything that is bound. It is bound before root is given up
@@ -18,6 +20,7 @@ type listeners struct {
 	starttls, implicit []net.Listener
 	admin              net.Listener
 	metrics, public    net.Listener
+	api                net.Listener
 }
 
 func (d *Daemon) bind(ctx context.Context) error {
@@ -42,10 +45,11 @@ func (d *Daemon) bind(ctx context.Context) error {
 			*set.into = append(*set.into, l)
 		}
 	}
+	apiAddr, _, _ := config.SplitAPI(d.cfg.Listen.API)
 	for _, one := range []struct {
 		addr string
 		into *net.Listener
-	}{{d.cfg.Listen.Metrics, &d.listeners.metrics}, {d.cfg.Listen.Public, &d.listeners.public}} {
+	}{{d.cfg.Listen.Metrics, &d.listeners.metrics}, {d.cfg.Listen.Public, &d.listeners.public}, {apiAddr, &d.listeners.api}} {
 		if one.addr == "" {
 			continue
 		}
@@ -76,6 +80,7 @@ type Addrs struct {
 	STARTTLS, ImplicitTLS []string
 	Metrics, Admin        string
 	Public                string
+	API                   string // a URL
 }
 
 // Addrs gives the bound addresses.
@@ -89,6 +94,10 @@ func (d *Daemon) Addrs() Addrs {
 	}
 	if d.listeners.metrics != nil {
 		a.Metrics = d.listeners.metrics.Addr().String()
+	}
+	if l := d.listeners.api; l != nil {
+		scheme, _, _ := strings.Cut(d.cfg.Listen.API, "://")
+		a.API = scheme + "://" + l.Addr().String()
 	}
 	if d.listeners.public != nil {
 		a.Public = d.listeners.public.Addr().String()

@@ -1,0 +1,126 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sesame-mta/sesame/queue"
+)
+
+// Spool is where bodies lie until they are answered: small ones in memory, as
+// long as there are not too many, the others in files that go at the next start.
+type Spool interface {
+	Draft(ctx context.Context) (queue.Draft, error)
+	Room(size int64) error
+}
+
+// Body is the whole body of a call, which was received and found signed. It can
+// be read as often as it takes.
+type Body interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// How a client may take its time: so long for each part of a body, and for all of
+// it so long and a second for each 16 KB.
+const (
+	bodyIdle = 30 * time.Second
+	bodyRate = 16 << 10 // octets a second
+)
+
+// bodyBuf is the size of one read in octets.
+const bodyBuf = 32 << 10
+
+var errTooLarge = TooLarge("Request entity is too large.")
+
+// receive reads the body of r into the spool and hashes it. The caller discards the
+// draft.
+func (d *Door) receive(w http.ResponseWriter, r *http.Request, max int64) (queue.Draft, [sha256.Size]byte, error) {
+	var sum [sha256.Size]byte
+	if r.ContentLength > max {
+		return nil, sum, errTooLarge
+	}
+	if r.ContentLength > 0 {
+		if err := d.o.Spool.Room(r.ContentLength); err != nil {
+			return nil, sum, Unavailable("Insufficient system storage").WithCause(err)
+		}
+	}
+	draft, err := d.o.Spool.Draft(r.Context())
+	if err != nil {
+		return nil, sum, Unavailable("Temporary service failure").WithCause(err)
+	}
+	h := sha256.New()
+	in := &paced{body: r.Body, control: http.NewResponseController(w), start: time.Now()}
+	defer in.done()
+	buf := d.bufs.Get().(*[bodyBuf]byte)
+	defer d.bufs.Put(buf)
+	for {
+		n, err := in.Read(buf[:])
+		if n > 0 {
+			if draft.Size()+int64(n) > max {
+				draft.Discard()
+				return nil, sum, errTooLarge
+			}
+			h.Write(buf[:n])
+			if _, err := draft.Write(buf[:n]); err != nil {
+				draft.Discard()
+				return nil, sum, Unavailable("Insufficient system storage").WithCause(err)
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			h.Sum(sum[:0])
+			return draft, sum, nil
+		case err != nil:
+			draft.Discard()
+			return nil, sum, Unreadable("The request body ended too early.").WithCause(err)
+		}
+	}
+}
+
+// drain reads what is left of a body that is refused, so that the client, which
+// may read only after it has written, sees why. It takes no more than a good body
+// would.
+func (d *Door) drain(w http.ResponseWriter, r *http.Request, max int64) {
+	in := &paced{body: r.Body, control: http.NewResponseController(w), start: time.Now()}
+	defer in.done()
+	buf := d.bufs.Get().(*[bodyBuf]byte)
+	defer d.bufs.Put(buf)
+	_, _ = io.CopyBuffer(onlyWriter{io.Discard}, io.LimitReader(in, max), buf[:])
+}
+
+// onlyWriter keeps io.CopyBuffer to the buffer that it was given.
+type onlyWriter struct{ io.Writer }
+
+// paced reads from a client that must get on.
+type paced struct {
+	body    io.Reader
+	control *http.ResponseController
+	start   time.Time
+	read    int64
+}
+
+func (p *paced) Read(b []byte) (int, error) {
+	now := time.Now()
+	end := p.start.Add(bodyIdle + time.Duration(p.read/bodyRate)*time.Second)
+	if idle := now.Add(bodyIdle); idle.Before(end) {
+		end = idle
+	}
+	_ = p.control.SetReadDeadline(end) // a test's recorder has none
+	n, err := p.body.Read(b)
+	p.read += int64(n)
+	return n, err
+}
+
+// done takes the deadline away: one that passes while the call is answered would
+// end it.
+func (p *paced) done() { _ = p.control.SetReadDeadline(time.Time{}) }
+
+func newBufs() *sync.Pool {
+	return &sync.Pool{New: func() any { return new([bodyBuf]byte) }}
+}

@@ -1,0 +1,40 @@
+package api
+
+import (
+	"context"
+
+	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/account/quota"
+	"github.com/sesame-mta/sesame/account/suppression"
+	"github.com/sesame-mta/sesame/event/contact"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/submission"
+)
+
+// Desk takes mail in; *submission.Desk.
+type Desk interface {
+	Submit(ctx context.Context, r *submission.Request) (mail.ID, error)
+}
+
+// Rooms is what the operations of both versions call. An operation reads and
+// changes only what belongs to the account of its caller.
+type Rooms struct {
+	// Region is the label in ARNs and texts, Domain that of the service.
+	Region, Hostname, Domain string
+
+	Desk        Desk
+	Accounts    *account.Book
+	Identities  *identity.Book
+	Sets        *configset.Book
+	Suppression *suppression.Lists
+	Usage       quota.Ledger
+	// Contact tells the contacts of accounts of what was changed; nil tells nobody.
+	Contact *contact.Mailer
+
+	// MessageBytes, LineOctets and Recipients bound a message.
+	MessageBytes int64
+	LineOctets   int
+	Recipients   int
+}

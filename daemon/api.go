@@ -1,0 +1,34 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+
+	"github.com/sesame-mta/sesame/api"
+	"github.com/sesame-mta/sesame/api/ses"
+	"github.com/sesame-mta/sesame/api/sesv2"
+	"github.com/sesame-mta/sesame/config"
+)
+
+// serveAPI serves the HTTP API until ctx ends; nothing when it is off.
+func (d *Daemon) serveAPI(ctx context.Context) error {
+	l := d.listeners.api
+	if l == nil {
+		return nil
+	}
+	rooms := &api.Rooms{
+		Region: d.cfg.Region, Hostname: d.cfg.Hostname, Domain: d.serviceDomain(),
+		Desk: d.desk, Accounts: d.accounts, Identities: d.identities, Sets: d.sets, Suppression: d.suppression,
+		Usage: d.spool, Contact: d.contact,
+		MessageBytes: d.cfg.Limits.MessageBytes, LineOctets: d.cfg.Limits.LineLength, Recipients: d.cfg.Limits.Recipients,
+	}
+	door := api.New(api.Options{
+		Region: d.cfg.Region, Keys: d.auth, Spool: d.spool, Query: ses.New(rooms), REST: sesv2.New(rooms),
+		Log: d.logger("api"), Metrics: d.metrics,
+	})
+	var conf *tls.Config
+	if _, inTLS, _ := config.SplitAPI(d.cfg.Listen.API); inTLS {
+		conf = d.tlsConfig()
+	}
+	return api.Serve(ctx, l, conf, door, stopTime, d.logger("api"))
+}
