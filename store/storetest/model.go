@@ -25,6 +25,8 @@ type model struct {
 	boxes    map[string]map[uint64]event.Type
 	bounced  map[string]map[uint64]mail.ID
 	seqs     map[string]uint64
+	kept     map[mail.ID]bool
+	keys     map[string]bool // id and key of what was told
 }
 
 type modelMessage struct {
@@ -32,6 +34,7 @@ type modelMessage struct {
 	acct    string
 	entries map[int]*queue.Entry
 	pins    map[string]bool
+	keep    bool
 }
 
 const modelLimit = 25
@@ -48,10 +51,10 @@ func testModel(b *bench) {
 		m := &modelRun{bench: r, model: &model{
 			messages: make(map[mail.ID]*modelMessage), used: make(map[string]int64),
 			boxes: make(map[string]map[uint64]event.Type), bounced: make(map[string]map[uint64]mail.ID),
-			seqs: make(map[string]uint64),
+			seqs: make(map[string]uint64), kept: make(map[mail.ID]bool), keys: make(map[string]bool),
 		}}
 		t.Repeat(map[string]func(*rapid.T){
-			"append": m.append, "again": m.again, "settle": m.settle, "alter": m.alter, "ack": m.ack,
+			"append": m.append, "again": m.again, "settle": m.settle, "alter": m.alter, "ack": m.ack, "tell": m.tell,
 			"reopen": func(*rapid.T) { r.reopen() }, "": m.check,
 		})
 	})
@@ -73,6 +76,9 @@ func (m *modelRun) append(t *rapid.T) {
 	s := m.submission(acct, body, rcpts...)
 	s.Due = base().Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "due")) * time.Second)
 	s.Charge = queue.Charge{Account: acct, Recipients: len(rcpts), Limit: modelLimit}
+	if s.Message.Keep = rapid.Bool().Draw(t, "keep"); s.Message.Keep {
+		s.Message.ID = m.id(time.Now()) // its time of keeping begins then
+	}
 	if rapid.Bool().Draw(t, "tell") {
 		s.Events = []event.Event{{Type: event.Send, Message: s.Message.ID, Account: acct, Time: base(), Consumers: []string{"c"}}}
 	}
@@ -83,7 +89,7 @@ func (m *modelRun) append(t *rapid.T) {
 	}
 	m.ok(err)
 	m.used[acct] += int64(len(rcpts))
-	mm := &modelMessage{body: body, acct: acct, entries: make(map[int]*queue.Entry), pins: make(map[string]bool)}
+	mm := &modelMessage{body: body, acct: acct, entries: make(map[int]*queue.Entry), pins: make(map[string]bool), keep: s.Message.Keep}
 	for n, rcpt := range s.Message.To {
 		mm.entries[n] = &queue.Entry{
 			ID: id, N: n, To: rcpt, Line: queue.Line{Account: acct, Domain: rcpt.Domain()},
@@ -115,6 +121,26 @@ func (m *model) told(events []event.Event) {
 func (m *model) drop(id mail.ID) {
 	if mm := m.messages[id]; mm != nil && len(mm.entries) == 0 && len(mm.pins) == 0 {
 		delete(m.messages, id)
+		m.kept[id] = mm.keep
+	}
+}
+
+// tell commits events alone.
+func (m *modelRun) tell(t *rapid.T) {
+	id, key := m.anyID(t), rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key")
+	st := queue.Settlement{ID: id, Key: key, Events: []event.Event{
+		{Type: event.Complaint, Message: id, Account: acct1, Time: base(), Consumers: []string{"c"}},
+	}}
+	err := m.Commit(context.Background(), st)
+	switch note := id.String() + key; {
+	case m.messages[id] == nil && !m.kept[id]:
+		m.wants(err, queue.ErrNotFound)
+	case m.keys[note]:
+		m.wants(err, queue.ErrRepeated)
+	default:
+		m.ok(err)
+		m.keys[note] = true
+		m.told(st.Events)
 	}
 }
 
@@ -231,6 +257,10 @@ func (m *modelRun) check(t *rapid.T) {
 	for _, id := range m.ids {
 		if _, _, err := m.Load(ctx, id, nil); (m.messages[id] == nil) != errors.Is(err, queue.ErrNotFound) {
 			t.Fatalf("load of %s: %v, in the model: %v", id, err, m.messages[id] != nil)
+		}
+		known := m.messages[id] != nil || m.kept[id]
+		if _, err := m.Kept(ctx, id); known && err != nil || !known && !errors.Is(err, queue.ErrNotFound) {
+			t.Fatalf("kept %s: %v, in the model: %v", id, err, known)
 		}
 	}
 	m.depth(live, int64(len(want)), held)
