@@ -153,3 +153,27 @@ func TestSNSNotificationsOfAnIdentityHaveNoSubject(t *testing.T) {
 		t.Errorf("got %s", body)
 	}
 }
+
+func TestADestinationOfTheDefaultSetEndsForwardingToo(t *testing.T) {
+	dir := t.TempDir()
+	r := newRelay(t, testmx.Options{}, withEvents(dir))
+	r.createSet("main", admin.SetChange{})
+	r.createDestination(admin.NewDestination{DestinationName: named("log"), Kind: "file", Target: "a.jsonl", Events: []string{"bounce", "complaint"}})
+	set, off := "main", false
+	if _, err := r.admin().SetDefaults(t.Context(), "default", "example.org", identity.Defaults{Set: &set}); err != nil {
+		t.Fatal(err)
+	}
+	r.setNotifications(identity.Notifications{Forwarding: &off})
+	r.mustSend("one@null.example.net", letter())
+	fileLines(t, filepath.Join(dir, "a.jsonl"), 1)
+	// Mail under another set, of which nobody hears.
+	r.createSet("other", admin.SetChange{})
+	r.mustSend("two@null.example.net", letter("X-SES-CONFIGURATION-SET: other"))
+	if got := r.arrived(1); !bytes.Contains(got[0].Data, []byte("two@null.example.net")) {
+		t.Errorf("got %s", got[0].Data)
+	}
+	r.empty()
+	if n := r.mx.Count(); n != 1 {
+		t.Errorf("%d mails", n)
+	}
+}

@@ -198,6 +198,7 @@ func FuzzAMailObjectIsJSONWhateverTheFieldsHold(f *testing.F) {
 	f.Add("To", `"a, b" <c@example.net>, (x, \) y) d@example.org`)
 	f.Add("Subject", "\xff\x00\u2028</script>")
 	f.Add("cc", `"\`)
+	f.Add("message-id", "<1@client.example.org>\x85")
 	f.Fuzz(func(t *testing.T, name, value string) {
 		var m, again event.Mail
 		m.Add(name, value)
@@ -209,9 +210,13 @@ func FuzzAMailObjectIsJSONWhateverTheFieldsHold(f *testing.F) {
 		if err := json.Unmarshal(text, &again); err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
-		e := event.Event{Type: event.Send, Mail: text}
-		if _, err := new(event.Encoder).Encode(&e, 1); err != nil {
-			t.Error(err)
+		e := event.Event{Type: event.Delivery, Mail: text}
+		all := func(event.Type) bool { return true }
+		for _, enc := range []event.Encoder{{}, {Notification: true}, {Notification: true, Headers: all}} {
+			line, err := enc.Encode(&e, 1)
+			if err != nil || !json.Valid(line) || bytes.ContainsAny(line, "\r\n") || bytes.Contains(line, []byte(`"clientMessageId":`)) {
+				t.Errorf("%q, %v", line, err)
+			}
 		}
 	})
 }

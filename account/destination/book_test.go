@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -216,4 +217,64 @@ func ExampleBook_Add() {
 		Name: "log", Kind: destination.File, Target: "bounces.jsonl", Events: []string{"complaint", "bounce"}})
 	fmt.Println(d.Owner, d.Name, d.Events, err)
 	// Output: identity:example.org log [bounce complaint] <nil>
+}
+
+func TestAFailureToWriteChangesNothing(t *testing.T) {
+	dir := &accounttest.Directory{}
+	b, _, changes := openKeys(t, dir)
+	if _, _, err := b.Add(t.Context(), hook("app")); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("broken")
+	dir.Fail(broken)
+	_, _, err1 := b.Add(t.Context(), hook("other"))
+	_, err2 := b.Change(t.Context(), owner("a"), "app", func(d *destination.Destination) { d.Disabled, d.Events[0] = true, "delivery" })
+	err3 := b.Delete(t.Context(), owner("a"), "app")
+	err4 := b.DeleteAll(t.Context(), owner("a"))
+	for _, err := range []error{err1, err2, err3, err4} {
+		if !errors.Is(err, broken) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if list := b.Of(owner("a")); len(list) != 1 || !list[0].Wants("send") || *changes != 1 {
+		t.Errorf("got %+v after %d changes", list, *changes)
+	}
+}
+
+func TestManyAtOnceStayWithinTheirBounds(t *testing.T) {
+	dir := &accounttest.Directory{}
+	b, keys, _ := openKeys(t, dir)
+	var wg sync.WaitGroup
+	for n := range 50 {
+		wg.Go(func() {
+			_, _, err := b.Add(t.Context(), hook(fmt.Sprint("d", n%25)))
+			if err != nil && !errors.Is(err, destination.ErrCount) && !errors.Is(err, account.ErrExists) {
+				t.Error(err)
+			}
+			for _, d := range b.Of(owner("a")) {
+				_ = d.Wants("send")
+			}
+		})
+	}
+	wg.Wait()
+	again, err := destination.Open(t.Context(), destination.Options{Directory: dir, Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one, two := len(b.Of(owner("a"))), len(again.All("")); one != destination.Most || two != destination.Most {
+		t.Errorf("%d in memory, %d on disk", one, two)
+	}
+}
+
+func TestARecordOfALaterFormIsNotRead(t *testing.T) {
+	for _, text := range []string{`{"v":2,"set":"a","name":"app"}`, `{`} {
+		dir := &accounttest.Directory{}
+		r := account.Record{Kind: account.KindDestination, Account: shop, Name: "a/app", Data: []byte(text)}
+		if _, err := dir.Put(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := destination.Open(t.Context(), destination.Options{Directory: dir}); err == nil {
+			t.Errorf("%s was read", text)
+		}
+	}
 }
