@@ -180,6 +180,8 @@ func (a *appendOp) apply(b *batch) error {
 		return b.s.ledger.overdrawn(a.charge.Account, a.minute, n, a.charge.Limit)
 	}
 	b.put(b.messages, a.id[:], a.value)
+	b.young[a.id] = len(a.value)
+	b.held += int64(len(a.value))
 	for _, e := range a.entries {
 		b.put(b.entries, e.key, e.value)
 		b.put(b.due, e.due, []byte{})

@@ -20,6 +20,11 @@ type state struct {
 	messages, entries, due, outbox, pins, dedupe, expiry, usage, meta *bbolt.Bucket
 	// kept and keys are the buckets of kept messages; nil until there are any.
 	kept, keys *bbolt.Bucket
+	// young are the messages since the checkpoint that are still there, with the
+	// octets of their records; held counts these and those of events: what is in
+	// memory until the next.
+	young map[mail.ID]int
+	held  int64
 }
 
 // batch is one group commit: a change of the state with what it changes in memory.
@@ -53,7 +58,7 @@ func (s *Spool) begin() error {
 	}
 	get := func(name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }
 	s.now = &state{
-		tx:       tx,
+		tx: tx, young: make(map[mail.ID]int),
 		messages: get(bucketMessages), entries: get(bucketEntries), due: get(bucketDue),
 		outbox: get(bucketOutbox), pins: get(bucketPins), dedupe: get(bucketDedupe),
 		expiry: get(bucketExpiry), usage: get(bucketUsage), meta: get(bucketMeta),
@@ -112,6 +117,8 @@ func (b *batch) drop(id mail.ID) (file string) {
 		}
 	}
 	b.remove(b.messages, id[:])
+	b.held -= int64(b.young[id])
+	delete(b.young, id)
 	return file
 }
 
@@ -188,9 +195,21 @@ func (s *Spool) process(units []*unit) {
 		_ = s.breakDown(err)
 		return
 	}
-	if s.journal.off >= s.opts.Journal && s.Err() == nil {
+	if s.heavy() && s.Err() == nil {
 		s.settleJournal()
 	}
+}
+
+// Bounds of what a state holds in memory: the octets of records, and the messages,
+// since they lie in long rows until a checkpoint parts them into pages.
+const (
+	maxHeld  = 32 << 20
+	maxYoung = 4096
+)
+
+// heavy reports whether it is time for a checkpoint.
+func (s *Spool) heavy() bool {
+	return s.journal.off >= s.opts.Journal || s.now.held >= maxHeld || len(s.now.young) >= maxYoung
 }
 
 // keep puts units on stable storage and then into the state. It gives those that

@@ -57,7 +57,7 @@ func loadSpool(dir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, err := bolt.Open(bolt.Options{Dir: dir, Reserve: 1 << 20, Journal: 200 << 10, Failpoints: points})
+	s, err := bolt.Open(bolt.Options{Dir: dir, Reserve: 1 << 20, MaxSmall: 64 << 10, Journal: 200 << 10, Failpoints: points})
 	if err != nil {
 		return err
 	}

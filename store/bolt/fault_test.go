@@ -24,6 +24,9 @@ func open(t *testing.T, o bolt.Options) *bolt.Spool {
 	if o.Reserve == 0 {
 		o.Reserve = 1 << 20
 	}
+	if o.MaxSmall == 0 {
+		o.MaxSmall = 64 << 10 // what is large in these tests
+	}
 	s, err := bolt.Open(o)
 	if err != nil {
 		t.Fatal(err)

@@ -46,13 +46,13 @@ type Options struct {
 // Defaults of Options.
 const (
 	DefaultReserve  = 32 << 20
-	DefaultMaxSmall = 64 << 10
+	DefaultMaxSmall = 256 << 10
 	DefaultMemory   = 64 << 20
 	// DefaultKeepFor is longer than hosts take to send a bounce, and than most people
 	// take to complain.
 	DefaultKeepFor   = 30 * 24 * time.Hour
 	DefaultKeepBytes = 1 << 30
-	DefaultJournal   = 32 << 20
+	DefaultJournal   = 128 << 20
 )
 
 func (o Options) withDefaults() Options {

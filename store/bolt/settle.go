@@ -171,6 +171,7 @@ func (b *batch) addEvents(events []encodedEvent) {
 				return
 			}
 			b.put(box, seqKey(seq), e.value)
+			b.held += int64(len(e.value))
 			if pins(e.kind) && !event.IsDestination(consumer) && b.messages.Get(e.message[:]) != nil {
 				b.put(b.pins, pinKey(e.message, consumer, seq), []byte{})
 			}
