@@ -22,7 +22,7 @@ type base64Text struct {
 	anew   bool
 	out    []byte // octets to encode
 	over   bool   // padding ended the text
-	skip   bool   // the line of the padding is left out to its end
+	skip   bool   // what is left of the padding is left out
 }
 
 func newBase64(p *parts) *base64Text {
@@ -84,12 +84,9 @@ func (b *base64Text) nothing() {
 
 // after copies what follows the padding.
 func (b *base64Text) after(p []byte) {
-	if b.skip {
-		at := bytes.IndexByte(p, '\n') + 1
-		if at == 0 {
-			return
-		}
-		b.skip, p = false, p[at:]
+	if b.skip { // the line of ours is ended
+		p = bytes.TrimLeft(p, "= \t\r\n")
+		b.skip = len(p) == 0
 	}
 	b.p.write(p)
 }

@@ -2,6 +2,8 @@ package rewrite_test
 
 import (
 	"bytes"
+	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -42,6 +44,58 @@ func FuzzBody(f *testing.F) {
 		var again bytes.Buffer
 		if m, err := rewrite.Body(&again, s, bytes.NewReader(out.Bytes()), at); err != nil || m != 0 {
 			t.Fatalf("%d and then %d placeholders, %v: %q became %q", n, m, err, body, out.String())
+		}
+	})
+}
+
+// FuzzEncodings sees to it that a text in an encoding becomes what it would have been
+// if the address had stood in it before, however the lines of the encoding lie.
+func FuzzEncodings(f *testing.F) {
+	f.Add("{{{sesameUnsubscribeUrl}}{{amazonSESUnsubscribeUrl}}", uint8(7), uint32(0x11), byte(0))
+	f.Add("é = {{amazonSES{{amazonSESUnsubscribeUrl}}}}\r\n {{sesameUnsubscribeUrl}} \t\r\n", uint8(3), uint32(0xff00ff), byte('\t'))
+	f.Fuzz(func(t *testing.T, text string, width uint8, mask uint32, pad byte) {
+		want := []byte(text)
+		for _, c := range []struct {
+			name  string
+			limit int
+		}{{rewrite.SESPlaceholder, 2}, {rewrite.Placeholder, 100}} {
+			want = bytes.Replace(want, []byte(c.name), []byte(at), c.limit)
+		}
+		// Quoted-printable, with octets escaped by the mask and soft breaks by the width.
+		var qp strings.Builder
+		column := 0
+		for i := range len(text) {
+			unit := text[i : i+1]
+			if c := text[i]; c <= ' ' || c == '=' || c > '~' || mask>>(i%32)&1 == 1 {
+				unit = fmt.Sprintf("=%02X", c)
+			}
+			if column += len(unit); column > max(int(width)%76, 4) {
+				qp.WriteString("=")
+				if pad == ' ' || pad == '\t' {
+					qp.WriteByte(pad)
+				}
+				qp.WriteString("\r\n")
+				column = len(unit)
+			}
+			qp.WriteString(unit)
+		}
+		b64 := base64.StdEncoding.EncodeToString([]byte(text))
+		var broken strings.Builder
+		for n := int(width)%80 + 1; len(b64) > 0; {
+			n = min(n, len(b64))
+			broken.WriteString(b64[:n] + "\r\n")
+			b64 = b64[n:]
+		}
+		for encoding, in := range map[string]string{"quoted-printable": qp.String() + "\r\n", "base64": broken.String()} {
+			got, _ := body(t, "Content-Transfer-Encoding: "+encoding+"\r\n\r\n"+in, at)
+			if encoding == "base64" {
+				got = unbase64(got)
+			} else {
+				got = strings.TrimSuffix(unquote(got), "\r\n")
+			}
+			if got != string(want) {
+				t.Fatalf("%s %q became %q, want %q", encoding, in, got, want)
+			}
 		}
 	})
 }

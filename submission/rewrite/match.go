@@ -48,10 +48,18 @@ func (m *matcher) flush() {
 	}
 }
 
-// pass lets the first octet go.
+// pass lets the first octet go, and those after it that cannot be a start.
 func (m *matcher) pass() {
-	m.sink.keep(m.text[0], bytes.Clone(m.raw[:m.ends[0]]))
-	m.drop(1)
+	n := len(m.text)
+	if at := bytes.IndexByte(m.text[1:], '{'); at >= 0 {
+		n = 1 + at
+	}
+	start := 0
+	for i := range n {
+		m.sink.keep(m.text[i], m.raw[start:m.ends[i]])
+		start = m.ends[i]
+	}
+	m.drop(n)
 }
 
 func (m *matcher) drop(n int) {
