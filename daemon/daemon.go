@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -95,8 +94,6 @@ type Daemon struct {
 	forward  *forward.Forwarder
 	contact  *contact.Mailer
 
-	unsubscribing sync.Mutex
-
 	publisher *publish.Publisher
 	counters  *counters.Counters
 	hooks     *http.Client
@@ -166,7 +163,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	back.Go(func() error { return d.checker.Run(backCtx) })
 	if l := d.listeners.public; l != nil {
 		h := public.New(public.Options{Service: d.serviceDomain(), Verifier: verifier{d.identities},
-			Unsubscriber: &unsubscriber{d, d.unsubscribeKey()}, Log: d.logger("public")})
+			Unsubscriber: newUnsubscriber(d), Log: d.logger("public")})
 		back.Go(func() error { return serveHTTP(backCtx, l, d.withSNS(h)) })
 	}
 

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/api/public"
 	"github.com/sesame-mta/sesame/dispatch"
@@ -59,11 +62,19 @@ func (d *Daemon) warnUnsubscribe() {
 	}
 }
 
+// rejoinRate is how many ways back a second a recipient has. Each leads to one more
+// time to leave, which is never refused.
+const rejoinRate = 0.1
+
 // unsubscriber acts on the links.
 type unsubscriber struct {
-	d   *Daemon
-	key unsubscribe.Key
+	d       *Daemon
+	key     unsubscribe.Key
+	mu      sync.Mutex // one change at a time, so that what is told is one
+	rejoins quota.Rates
 }
+
+func newUnsubscriber(d *Daemon) *unsubscriber { return &unsubscriber{d: d, key: d.unsubscribeKey()} }
 
 // read gives what a token is about.
 func (u *unsubscriber) read(token string) (unsubscribe.Link, error) {
@@ -119,11 +130,14 @@ func (u *unsubscriber) change(ctx context.Context, token, source string, leave b
 	s = public.Subscription{Address: l.To.String(), List: l.List, Left: leave}
 	// A mail program that hangs up has asked all the same.
 	ctx = context.WithoutCancel(ctx)
-	u.d.unsubscribing.Lock() // so that what is told is a change
-	defer u.d.unsubscribing.Unlock()
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	left, err := u.left(ctx, l)
 	if err != nil || left == leave {
 		return s, err
+	}
+	if !leave && u.rejoins.Take(l.Account+" "+suppression.Key(l.To), rejoinRate, 1, time.Now(), 0) > 0 {
+		return s, public.ErrSoon
 	}
 	err = u.d.dispatch.Feedback(ctx, dispatch.Feedback{ID: l.ID, Type: event.Subscription,
 		Recipients: []event.Recipient{{To: mail.ForwardPath{Address: l.To}}},

@@ -9,11 +9,15 @@ import (
 	netmail "net/mail"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/config"
+	"github.com/sesame-mta/sesame/internal/keyfile"
 	"github.com/sesame-mta/sesame/internal/testmx"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/mail/unsubscribe"
 )
 
 // issue is a letter of a mailing list, with links in its texts.
@@ -313,5 +317,71 @@ func TestAListNeedsAServerThatCanBeAsked(t *testing.T) {
 	r.newsletter(hello, "bob@example.net")
 	if at := link(t, r.arrived(1)[0].Data); at != "" {
 		t.Errorf("a link that nobody can open: %s", at)
+	}
+}
+
+// A link is good when its mail is forgotten, but not when its account is.
+func TestALinkOutlivesItsMail(t *testing.T) {
+	r := unsubscribes(t)
+	keys, err := keyfile.Open(r.cfg.DataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := mail.ParseAddress("bob@example.net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := mail.ParseID("0100018b8375d149-b3a90120-37e5-4873-a60d-b64f70e677cb-000000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := r.admin().Account(t.Context(), "default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for account, want := range map[string]int{a.ID: http.StatusOK, "000000000777": http.StatusNotFound} {
+		token := unsubscribe.Key(keys.Key("unsubscribe", 32)).Write(unsubscribe.Link{ID: id, Account: account, List: "news", To: to})
+		if code, text := r.page("/unsubscribe/"+token, form, "List-Unsubscribe=One-Click"); code != want {
+			t.Errorf("account %s: %d: %s", account, code, text)
+		}
+	}
+	if !r.left("bob@example.net", "news") {
+		t.Error("bob has not left")
+	}
+}
+
+func TestManyClicksAtOnceAreOneChange(t *testing.T) {
+	dir := t.TempDir()
+	r := unsubscribes(t, func(c *config.Config) { c.Events.FileDir = dir })
+	r.createDestination(admin.NewDestination{DestinationName: admin.DestinationName{Account: "default", Set: "letters", Name: "log"},
+		Kind: "file", Target: "e.jsonl", Events: []string{"subscription"}})
+	r.newsletter(issue, "bob@example.net")
+	at := link(t, r.arrived(1)[0].Data)
+	var g sync.WaitGroup
+	for range 20 {
+		g.Go(func() {
+			if code, _ := r.page(at, form, "List-Unsubscribe=One-Click"); code != http.StatusOK {
+				t.Errorf("%d", code)
+			}
+		})
+	}
+	g.Wait()
+	// Back and forth ends in patience, and always outside.
+	changes := 1
+	for code := http.StatusOK; code == http.StatusOK && changes < 20; {
+		if code, _ = r.page(at, form, "action=rejoin"); code == http.StatusOK {
+			changes += 2
+			if code, _ := r.page(at, form, "action=leave"); code != http.StatusOK {
+				t.Errorf("leave: %d", code)
+			}
+		} else if code != http.StatusTooManyRequests {
+			t.Errorf("rejoin: %d", code)
+		}
+	}
+	if lines := fileLines(t, filepath.Join(dir, "e.jsonl"), changes); len(lines) != changes || changes > 7 {
+		t.Errorf("%d events of %d changes", len(lines), changes)
+	}
+	if !r.left("bob@example.net", "news") {
+		t.Error("bob has not left")
 	}
 }

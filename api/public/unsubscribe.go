@@ -11,6 +11,9 @@ import (
 // behind it.
 const UnsubscribePath = "/unsubscribe/"
 
+// ErrSoon is what an Unsubscriber says to whom goes back and forth too fast.
+var ErrSoon = errors.New("a moment ago it was changed")
+
 // Subscription is what a token is about.
 type Subscription struct {
 	Address, List string
@@ -26,7 +29,7 @@ type Unsubscriber interface {
 	// Leave ends the mail of the list, durably. With oneClick it was a mail program
 	// that asked in the name of the recipient (RFC 8058), else the recipient.
 	Leave(ctx context.Context, token string, oneClick bool) (Subscription, error)
-	// Rejoin takes that back.
+	// Rejoin takes that back; ErrSoon, so that nobody keeps us busy with it.
 	Rejoin(ctx context.Context, token string) (Subscription, error)
 }
 
@@ -78,6 +81,8 @@ func (h *Handler) list(w http.ResponseWriter, name string, s Subscription, err e
 		h.write(w, http.StatusOK, name, listPage{h.o.Service, s})
 	case errors.Is(err, ErrLink):
 		h.write(w, http.StatusNotFound, "nolist", page{Service: h.o.Service})
+	case errors.Is(err, ErrSoon):
+		h.write(w, http.StatusTooManyRequests, "trouble", page{Service: h.o.Service})
 	default:
 		h.o.Log.Error("unsubscribe link failed", "err", err)
 		h.trouble(w)

@@ -3,6 +3,7 @@ package public_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -85,6 +86,15 @@ func TestAServerWithoutListsHasNoSuchPage(t *testing.T) {
 	h := public.New(public.Options{Service: "mail.example.com", Verifier: &links{}})
 	if w := ask(h, "GET", "/unsubscribe/good", ""); w.Code != http.StatusNotFound {
 		t.Errorf("%d", w.Code)
+	}
+}
+
+func TestWhoGoesBackAndForthIsToldToWait(t *testing.T) {
+	var log strings.Builder
+	h := public.New(public.Options{Service: "mail.example.com", Verifier: &links{}, Unsubscriber: &lists{err: public.ErrSoon},
+		Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if w := ask(h, "POST", "/unsubscribe/good", "action=rejoin"); w.Code != http.StatusTooManyRequests || log.Len() > 0 {
+		t.Errorf("%d, log %s", w.Code, log.String())
 	}
 }
 
