@@ -187,6 +187,10 @@ type Events struct {
 type Feedback struct {
 	// Whose complaints count: domains of feedback loops, or addresses where a domain has other users too. A report must come from there and be signed for it (DKIM). See docs/howto/feedback.md.
 	Providers []string `toml:"providers"`
+	// How long after acceptance a record of each message is kept, without content, once its recipients are final, so that what comes back finds its account, its recipients and its events. Hosts send bounces for up to five days; complaints and wishes to leave a list take weeks. What comes later counts for nothing. `0s`: nothing is kept.
+	KeepFor time.Duration `toml:"keep_for"`
+	// How many octets those records may take under `data_dir`, some 300 for a message and one or two thousand more with events; the oldest goes first.
+	KeepBytes int64 `toml:"keep_bytes"`
 }
 
 // Trace is what is kept of the life of each message, for `sesame trace`: envelopes, rules, dialogues, no content.
@@ -272,7 +276,7 @@ func Default(hostname string) *Config {
 			ParkAfter:       72 * time.Hour,
 			KeepFor:         24 * time.Hour,
 		},
-		Feedback:    Feedback{Providers: providers()},
+		Feedback:    Feedback{Providers: providers(), KeepFor: 30 * 24 * time.Hour, KeepBytes: 1 << 30},
 		Trace:       Trace{Keep: 30 * 24 * time.Hour, MaxBytes: 1 << 30},
 		Suppression: Suppression{Installation: true},
 		Log:         Log{Format: "text", Level: slog.LevelInfo},

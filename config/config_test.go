@@ -171,7 +171,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		Service: config.Service{Domain: "mail.example.com", SimulatorDomain: "sim.example.com",
 			FeedbackHost: "feedback.example.com", PublicURL: "https://mail.example.com",
 			Postmaster: "ops@example.com"},
-		Feedback: config.Feedback{Providers: []string{"fbl@example.net", "fbl.example.org"}},
+		Feedback: config.Feedback{Providers: []string{"fbl@example.net", "fbl.example.org"}, KeepFor: 7 * 24 * time.Hour, KeepBytes: 1 << 20},
 		Scan:     config.Scan{Clamd: "unix:/run/clamav/clamd.ctl", Timeout: 90 * time.Second},
 		Events: config.Events{FileDir: filepath.Join(dir, "events"), FileRotateBytes: 4096, FileRotateEvery: time.Hour,
 			ParkAfter: 2 * time.Hour, AllowNetworks: prefixes("127.0.0.0/8")},

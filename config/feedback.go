@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sesame-mta/sesame/mail"
 )
@@ -35,6 +36,10 @@ func (l *loader) feedback() {
 			l.fail("service.postmaster", "%q is this server's own: its mail would come back here", p)
 		}
 	}
+	if c.Feedback.KeepFor != 0 {
+		l.lasting("feedback.keep_for", c.Feedback.KeepFor, time.Hour, 366*24*time.Hour)
+	}
+	l.within("feedback.keep_bytes", c.Feedback.KeepBytes, 1<<20, 1<<40)
 	for i, p := range c.Feedback.Providers {
 		_, err := mail.ParseDomain(p)
 		if strings.Contains(p, "@") {

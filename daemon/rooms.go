@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,8 @@ func (d *Daemon) openData(context.Context) error {
 		return err
 	}
 	d.keys = keys
-	o := bolt.Options{Dir: d.cfg.DataDir, Log: d.logger("store"), Metrics: d.metrics}
+	o := bolt.Options{Dir: d.cfg.DataDir, Log: d.logger("store"), Metrics: d.metrics,
+		KeepFor: cmp.Or(d.cfg.Feedback.KeepFor, -1), KeepBytes: d.cfg.Feedback.KeepBytes}
 	if d.spool, err = bolt.Open(o); err != nil {
 		return err
 	}
