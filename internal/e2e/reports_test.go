@@ -134,6 +134,27 @@ func disagreement(in *report.Incoming, read []sisimaiFound) string {
 	return ""
 }
 
+// difference says in what one reading of other mail differs from Sisimai's.
+func difference(in *report.Incoming, read []sisimaiFound) string {
+	if in.Kind == report.Other {
+		if len(read) > 0 {
+			return "nothing, Sisimai's " + read[0].Reason
+		}
+		return ""
+	}
+	if len(read) == 0 {
+		return in.Kind.String() + ", Sisimai's nothing"
+	}
+	switch r := read[0]; {
+	case in.Kind == report.AutoReply && (r.Reason != "vacation" || r.To != in.From):
+		return in.From + " is away, Sisimai's " + r.To + " " + r.Reason
+	case in.Kind == report.Complaint && (r.Reason != "feedback" || r.Type != "" && r.Type != in.Feedback.Type ||
+		len(in.Feedback.To) > 0 && !slices.Contains(in.Feedback.To, r.To)):
+		return in.Feedback.Type + " by " + strings.Join(in.Feedback.To, " ") + ", Sisimai's " + r.Reason + " " + r.Type + " by " + r.To
+	}
+	return ""
+}
+
 // Our reader and that of Sisimai agree on at least 95 in 100 bounces. Where Sisimai
 // reads nothing, or reads wrongly, it counts as disagreement all the same.
 func TestSisimaiAgreesWithOurReader(t *testing.T) {
@@ -142,7 +163,7 @@ func TestSisimaiAgreesWithOurReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := sisimai(t, files)
-	bounces, agreed := 0, 0
+	bounces, agreed, others := 0, 0, 0
 	for _, f := range files {
 		content, err := os.ReadFile(f)
 		if err != nil {
@@ -153,6 +174,10 @@ func TestSisimaiAgreesWithOurReader(t *testing.T) {
 			t.Fatal(f, err)
 		}
 		if in.Kind != report.Bounced {
+			if d := difference(in, found[f]); d != "" {
+				t.Logf("%s: %s", filepath.Base(f), d)
+				others++
+			}
 			continue
 		}
 		bounces++
@@ -162,7 +187,10 @@ func TestSisimaiAgreesWithOurReader(t *testing.T) {
 		}
 		agreed++
 	}
-	t.Logf("%d of %d bounces read alike", agreed, bounces)
+	t.Logf("%d of %d bounces read alike, %d of %d others", agreed, bounces, len(files)-bounces-others, len(files)-bounces)
+	if others > 1 {
+		t.Errorf("%d complaints and automatic answers are read differently", others)
+	}
 	if bounces < 100 || agreed*100 < bounces*95 {
 		t.Errorf("only %d of %d are read alike", agreed, bounces)
 	}

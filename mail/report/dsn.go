@@ -78,18 +78,27 @@ func (d *DSN) Compose() (header, body []byte) {
 func (d *DSN) status() part {
 	var b bytes.Buffer
 	add := func(name, value string) { b.Write(message.Field(name, value)) }
-	add("Reporting-MTA", "dns; "+d.ReportingMTA)
+	typed := func(name, kind, value string) {
+		// A blank would be a place to fold, and some parsers read one line only.
+		if len(name)+len(": ")+len(kind)+len("; ")+len(value) <= textWidth {
+			kind += "; "
+		} else {
+			kind += ";"
+		}
+		add(name, kind+value)
+	}
+	typed("Reporting-MTA", "dns", d.ReportingMTA)
 	if !d.Arrival.IsZero() {
 		add("Arrival-Date", message.Date(d.Arrival))
 	}
 	for i := range d.Recipients {
 		r := &d.Recipients[i]
 		b.WriteString("\r\n")
-		add("Final-Recipient", "rfc822; "+r.To.String())
+		typed("Final-Recipient", "rfc822", r.To.String())
 		add("Action", "failed")
 		add("Status", r.status().String())
 		if r.Host != "" {
-			add("Remote-MTA", "dns; "+r.Host)
+			typed("Remote-MTA", "dns", r.Host)
 		}
 		if text := r.diagnostic(); text != "" {
 			add("Diagnostic-Code", "smtp; "+text)

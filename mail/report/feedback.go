@@ -34,13 +34,20 @@ func (in *Incoming) complaint(top fields, t *tree) bool {
 		in.completeFeedback()
 		return true
 	}
-	// The junk mail reporting of Microsoft returns the original and nothing else.
+	// The junk mail reporting of Microsoft returns the original, with the recipient in
+	// a field of its own or without, and says no more.
+	reported := strings.HasPrefix(in.Subject, "complaint about message from ")
 	for f := range t.returned() {
-		if to := f.get("x-hmxmroriginalrecipient"); to != "" {
-			in.Feedback = Feedback{Type: "abuse", To: []string{unbracket(to)}, SourceIP: netAddress(in.Subject)}
-			in.completeFeedback()
-			return true
+		to := unbracket(f.get("x-hmxmroriginalrecipient"))
+		if to == "" && !reported {
+			continue
 		}
+		in.Feedback = Feedback{Type: "abuse", SourceIP: netAddress(in.Subject)}
+		if to != "" {
+			in.Feedback.To = []string{to}
+		}
+		in.completeFeedback()
+		return true
 	}
 	return false
 }
