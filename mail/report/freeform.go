@@ -17,7 +17,7 @@ func (in *Incoming) freeForm(top fields, t *tree) bool {
 	for i := range top {
 		head.WriteString(top[i].name + ": " + strings.ToLower(top[i].value) + "\n")
 	}
-	if hasAny(strings.ToLower(top.get("from")), daemons) {
+	if daemon(top) {
 		head.WriteString(daemonMark)
 	}
 	for _, s := range shapes {
@@ -50,6 +50,9 @@ func (in *Incoming) freeForm(top fields, t *tree) bool {
 	}
 	return false
 }
+
+// daemon reports whether mail is from a mailer, by the name it gives itself.
+func daemon(top fields) bool { return hasAny(strings.ToLower(top.get("from")), daemons) }
 
 // failures are words in the subjects of failures, or in the first lines.
 var failures = []string{

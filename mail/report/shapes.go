@@ -42,7 +42,7 @@ var shapes = []shape{
 	row("Google Groups", "", "the group you tried to contact", `group you tried to contact \(@\)`),
 	row("MailFoundry", "", "unable to deliver message to:", `to: <?@`),
 	row("Sun, Oracle", "", "your message cannot be delivered to the following recipients:|this report relates to a message you sent", `^\s*recipient address:\s*@`),
-	row("IMail", "", "original message follows.", `^[a-z][^:]{3,60}(?:: | to )@$`),
+	row("IMail", daemonMark, "unknown user: |user mailbox exceeds allowed size: |delivery failed |undeliverable to |invalid final delivery userid: ", `^[a-z][^:]{3,60}(?:: | to )@$`),
 	row("SurfControl", "", "your message could not be sent.", `^addressed to: @`),
 	row("KDDI", "", "could not be delivered to:", `delivered to: <?@`),
 	row("au", "", "the user(s) account is |each of the following recipients was rejected|your message was not delivered within", `^\s*(?:recipient: )?<@>`),

@@ -24,6 +24,10 @@ func (in *Incoming) bounced(top fields, t *tree) bool {
 		in.explain(top, t)
 		return true
 	}
+	named := strings.Contains(strings.ToLower(top.get("content-type")), "delivery-status")
+	if !named && auto(top, in.Subject) && !daemon(top) {
+		return false // it may quote what a mailer once sent
+	}
 	// Gateways send the part as text, or as a type that nobody knows.
 	for _, l := range t.leaves {
 		if strings.Contains(strings.ToLower(l.text), "final-recipient:") {
@@ -33,7 +37,7 @@ func (in *Incoming) bounced(top fields, t *tree) bool {
 	if len(in.Recipients) > 0 {
 		return true
 	}
-	return in.freeForm(top, t) || strings.Contains(strings.ToLower(top.get("content-type")), "delivery-status")
+	return in.freeForm(top, t) || named
 }
 
 // explain takes from the text for people what a host said, where the recipient's
