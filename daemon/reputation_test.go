@@ -146,7 +146,9 @@ func TestTheDefaultProfileIsWarnedOfBounces(t *testing.T) {
 	}
 	contact := "ops@example.net"
 	r.change(admin.AccountChange{Account: "default", Contact: &contact})
-	r.letters("news", "example.com", 1000, 100)
+	r.letters("news", "example.com", 999, 99)
+	r.until("all is counted", func() bool { return r.rated("default")["configset news"].Bounces.Mails == 999 })
+	r.under("news", "gone@example.com")
 	r.until("it is severe", func() bool { return r.rated("default")["configset news"].State == "severe" })
 	if got := r.mail("bob@example.net"); got != "" {
 		t.Errorf("refused: %s", got)
