@@ -10,6 +10,7 @@ import (
 
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/config"
+	"github.com/sesame-mta/sesame/internal/testmx"
 )
 
 // letters sends bad letters that bounce hard and good ones that do not, fifty
@@ -54,6 +55,7 @@ func (r *relay) sum(account string) (sum admin.Statistics) {
 		}
 		sum.Attempts += x.Attempts
 		sum.Bounces += x.Bounces
+		sum.Complaints += x.Complaints
 	}
 	return sum
 }
@@ -201,4 +203,56 @@ func TestStatisticsCountWhatBecameOfMail(t *testing.T) {
 	if sum := r.sum("default"); sum.Attempts != 5 || sum.Bounces != 3 {
 		t.Errorf("%+v", sum)
 	}
+}
+
+func TestWhatComesBackCountsForTheMailThatWasDelivered(t *testing.T) {
+	r := newRelay(t, unwanted(), receives)
+	key := r.loopKey("example.com")
+	own := func() admin.Reputation { return r.rated("default")["account"] }
+	counted := func(mails int64) {
+		t.Helper()
+		r.until("all is counted", func() bool { return own().Bounces.Mails == mails })
+		r.empty()
+	}
+	out := func(to string, mails int64) (sent testmx.Message) {
+		t.Helper()
+		r.mail(to)
+		counted(mails)
+		for _, m := range r.mx.Messages() {
+			if m.To[0] == to {
+				sent = m
+			}
+		}
+		return sent
+	}
+	complain := func(to string, mails int64) {
+		t.Helper()
+		sent := out(to, mails)
+		text := complaint(t, "staff@example.com", "abuse", sent, to, key)
+		if got := r.stranger("staff@example.com", text, "fbl@mail.example.org"); got != "250 Ok" {
+			t.Fatalf("answered %q", got)
+		}
+	}
+	complain("bob@example.net", 1)
+	r.until("the first complaint is known", func() bool { return r.sum("default").Complaints == 1 })
+	if got := own(); got.Complaints.Count != 0 || got.Bounces.Mails != 1 {
+		t.Errorf("the first complaint of a domain counts: %+v", got)
+	}
+	r.letters("", "example.net", 998, 0)
+	r.letters("", "example.org", 10, 0)
+	counted(999)
+	complain("cy@example.net", 1000)
+	r.until("the complaint counts", func() bool { return own().Complaints.Count == 1 })
+	if got := own(); got.Complaints.Mails != 999 || got.State != "healthy" {
+		t.Errorf("%+v", got)
+	}
+	sent := out("dan@example.net", 1001)
+	if got := r.stranger("", dsn(sent, "5.1.1", "550 5.1.1 no such user", "dan@example.net"), sent.From); got != "250 Ok" {
+		t.Fatalf("answered %q", got)
+	}
+	r.until("the bounce counts", func() bool { return own().Bounces.Count == 1 })
+	if got := own(); got.Bounces.Mails != 1001 || got.Complaints.Mails != 1000 {
+		t.Errorf("the bounced mail counts twice: %+v", got)
+	}
+	r.until("it is under review", func() bool { return own().State == "review" }) // one of a thousand complained
 }

@@ -156,15 +156,23 @@ func Open(o Options) (*Book, error) {
 	return b, nil
 }
 
-// Observe counts outcomes of one message. It never waits for a disk.
+// Observe counts outcomes of one message that became known together. It never waits
+// for a disk. Several complaints are one: a report that does not say who complained
+// is told of all who may have.
 func (b *Book) Observe(s Sender, facts ...Fact) {
 	now, bad := time.Now(), false
+	told, counted := false, false
 	for _, f := range facts {
+		complaint := f.Outcome == Complained
 		eligible := b.eligible(s.Account, f)
 		b.mu.Lock()
-		b.point(now, s.Account, f)
-		if eligible && b.rate(now, s, f) {
+		if !complaint || !told {
+			b.point(now, s.Account, f)
+			told = told || complaint
+		}
+		if eligible && !(complaint && counted) && b.rate(now, s, f) {
 			bad = true
+			counted = counted || complaint
 		}
 		b.mu.Unlock()
 	}

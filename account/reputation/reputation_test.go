@@ -263,6 +263,14 @@ func TestOnlyWhatIsTheSendersFaultCounts(t *testing.T) {
 		if got := r.own().Complaints; got != (reputation.Rate{Bad: 2}) {
 			t.Errorf("complaints %+v", got)
 		}
+		// A report of somebody among four.
+		anybody := func(to string) reputation.Fact {
+			return reputation.Fact{Outcome: reputation.Complained, Late: true, To: address(t, to)}
+		}
+		r.Observe(sender(), anybody("y@own.example.org"), anybody("y@example.com"), anybody("y@example.net"), anybody("z@example.net"))
+		if got, stat := r.own().Complaints, r.Statistics(id)[0]; got.Bad != 3 || stat.Complaints != 1+3+2+1 {
+			t.Errorf("complaints %+v, %+v", got, stat)
+		}
 	})
 }
 
