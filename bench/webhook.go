@@ -44,8 +44,11 @@ func runHangingWebhook(ctx context.Context, args []string) error {
 		case <-r.Context().Done():
 		}
 	})}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(hooks) }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(hooks) // until it is closed
+	}()
 	defer func() {
 		close(end)
 		_ = server.Close() // nothing waits for it

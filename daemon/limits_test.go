@@ -1,10 +1,13 @@
 package daemon_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -190,4 +193,39 @@ func TestAFailedLoginIsFoundByTheClientsAddress(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
+}
+
+// A flood that says nothing of use leaves little behind, and mail goes on.
+func TestAFloodOfRefusalsFillsNeitherLogNorTrace(t *testing.T) {
+	r := newRelay(t, testmx.Options{})
+	const flood = 400
+	for range flood {
+		conn, err := net.Dial("tcp", r.addrs.STARTTLS[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "BAD\r\nMAIL FROM:<a@example.org>\r\nGET / HTTP/1.1\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, conn) // until it is closed
+		_ = conn.Close()
+	}
+	r.mustSend("bob@example.net", "From: ann@example.org\r\nSubject: x\r\n\r\nx\r\n")
+	found := 0
+	for line, err := range r.admin().Trace(t.Context(), admin.TraceQuery{Client: "127.0.0.1", Limit: 1000}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if line.Kind == trace.Refused {
+			found++
+		}
+	}
+	lines := strings.Count(r.log.text(), "command refused")
+	if found < 10 || found > 15 || lines != found {
+		t.Errorf("%d records and %d lines of %d refusals", found, lines, 3*flood)
+	}
+	if !strings.Contains(r.metrics(), fmt.Sprintf("sesame_smtpd_refusals_unwritten_total %d\n", 3*flood-found)) {
+		t.Error("those that are left out are not counted")
+	}
+	r.arrived(1)
 }

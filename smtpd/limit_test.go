@@ -338,3 +338,17 @@ func TestOneNetworkCannotTakeAllConnections(t *testing.T) {
 		t.Errorf("traced %+v", list)
 	}
 }
+
+func TestANetworkWhereSomebodyLoggedInMayHaveAllConnections(t *testing.T) {
+	bubble(t, func(o *smtpd.Options) { o.Limits.Connections, o.Limits.ConnectionsPerIP = 40, 4 }, func(_ *desk, dial func(string) *client) {
+		secured(dial("192.0.2.1:1")).ask("AUTH PLAIN AHVzZXIAc2VjcmV0", "235 Authentication successful.")
+		for i := range 39 {
+			if got := dial(fmt.Sprintf("192.0.2.%d:1", i+2)).reply(); !strings.HasPrefix(got, "220 ") {
+				t.Fatalf("connection %d: %s", i+2, got)
+			}
+		}
+		if got := dial("192.0.2.100:1").reply(); got != full {
+			t.Errorf("one too many: %s", got)
+		}
+	})
+}

@@ -101,9 +101,10 @@ func around(p netip.Prefix) netip.Prefix {
 	return wide
 }
 
-// door counts the connections that are open. That one network cannot take all of
-// them, it gets no more than half, and the last tenth is for networks that have
-// none; unless the operator allows one address as much.
+// door counts the connections that are open. That one network of strangers cannot
+// take all of them, it gets no more than half, and the last tenth is for networks
+// that have none. A network from which somebody has logged in is none of strangers,
+// and where the operator allows one address as much there is no such rule.
 type door struct {
 	most, mostPer int
 	mostAround    int
@@ -114,13 +115,21 @@ type door struct {
 	open   map[*guard.Conn]string // the credential, once it is known
 	per    map[netip.Prefix]int
 	around map[netip.Prefix]int
+	proven map[netip.Prefix]time.Time // networks around a login, and when the last was
 	done   bool
 }
+
+// Bounds of what is remembered of logins.
+const (
+	maxProven = 10_000
+	provenFor = 24 * time.Hour
+)
 
 func newDoor(most, mostPer int) *door {
 	return &door{
 		most: most, mostPer: mostPer, mostAround: max(mostPer, most/2), last: most - most/10,
 		open: make(map[*guard.Conn]string), per: make(map[netip.Prefix]int), around: make(map[netip.Prefix]int),
+		proven: make(map[netip.Prefix]time.Time),
 	}
 }
 
@@ -138,7 +147,7 @@ func (d *door) enter(source netip.Prefix, trusted bool) *mail.Limit {
 		return open(mail.LimitConnections, "server", d.count, d.most)
 	case d.per[source] >= d.mostPer:
 		return open(mail.LimitPerAddress, "network "+source.String(), d.per[source], d.mostPer)
-	case trusted || d.mostPer >= d.most:
+	case trusted || d.mostPer >= d.most || time.Since(d.proven[wide]) < provenFor:
 	case d.around[wide] >= d.mostAround:
 		return open(mail.LimitPerNetwork, "network "+wide.String(), d.around[wide], d.mostAround)
 	case d.count >= d.last && d.around[wide] > 0:
@@ -163,11 +172,19 @@ func (d *door) track(c *guard.Conn) {
 
 // known remembers by which credential one who entered speaks.
 func (d *door) known(c *guard.Conn, credential string) {
+	wide := around(network(c.Client()))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, in := d.open[c]; in {
 		d.open[c] = credential
 	}
+	if _, in := d.proven[wide]; !in && len(d.proven) >= maxProven {
+		for other := range d.proven { // any, as the order of a map has it
+			delete(d.proven, other)
+			break
+		}
+	}
+	d.proven[wide] = time.Now()
 }
 
 // of gives those who speak by a credential.

@@ -1,6 +1,7 @@
 package smtpd_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -25,8 +26,10 @@ func TestWhatTheDeskDoesNotSeeIsTold(t *testing.T) {
 			told := make(chan struct{}, 10)
 			var got *submission.Request
 			var said *mail.Reply
+			var j journal
 			p := newPlayer(t, func(o *smtpd.Options) {
 				settings(c.mode)(o)
+				o.Log = j.log()
 				if c.full {
 					o.Desk.(*desk).room = mail.Refuse(452, 3, 1, "Insufficient system storage")
 				}
@@ -41,6 +44,9 @@ func TestWhatTheDeskDoesNotSeeIsTold(t *testing.T) {
 					t.Errorf("told of %+v", said)
 				}
 				return
+			}
+			if !strings.Contains(j.String(), `msg="message refused"`) || !strings.Contains(j.String(), fmt.Sprintf("code=%d", c.code)) {
+				t.Errorf("not in the log:\n%s", j.String())
 			}
 			<-told
 			if said.Code != c.code || got.From.String() != "a@example.org" || len(got.To) != c.to || got.Origin.Helo != "app" || got.Principal == nil {

@@ -69,6 +69,8 @@ func (n *session) Mail(string, *smtp.MailOptions) error {
 	if err := n.server.opts.Desk.Room(n.ctx, from, size); err != nil {
 		r := n.reply(err)
 		n.from = from
+		account, _ := n.conn.Owner()
+		n.log.Info("message refused", "account", account, "from", from, "code", r.Code, "status", r.Status, "text", r.Text, "err", r.Cause)
 		n.turnedAway(r)
 		n.Reset()
 		return n.refuse(r)
