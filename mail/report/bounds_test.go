@@ -13,6 +13,17 @@ import (
 
 const reportHead = "From: MAILER-DAEMON@mx.example.net\r\nSubject: Undelivered Mail Returned to Sender\r\nContent-Type: multipart/report; boundary=b\r\n\r\n"
 
+// marks begin the texts of many mailers.
+var marks = []string{
+	"Hi. This is the qmail", "This is the mail delivery agent at", "Sorry, we were unable to deliver your message", "The following address(es) failed:",
+	"This message was created automatically by mail delivery software", "has been frozen", "This is the mail system at host", "was not delivered to:",
+	"This is the MAILER-DAEMON, please do not reply", "----- The following addresses had permanent fatal errors", "Diagnostic information for administrators:",
+	"The following recipient(s) could not be reached:", "Delivery has failed to these recipients or", "------- Failure Reasons ", "Delivery to the following recipient",
+	"Message not delivered", "the group you tried to contact", "Unable to deliver message to:", "This report relates to a message you sent",
+	"Your message could not be sent.", "could not be delivered to:", "The user(s) account is ", "error(s):", "Automatically generated Delivery Status Notification",
+	"UNDELIVERABLE MAIL", "-------server message", "Could not be delivered because of", "Sent >>> ", "Failed to deliver to '", "undeliverable to the following",
+}
+
 // huge are mails that try to cost more than they are worth.
 func huge() map[string][]byte {
 	group := "Final-Recipient: rfc822; bob@example.net\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
@@ -35,8 +46,10 @@ func huge() map[string][]byte {
 		"tags":          []byte("From: MAILER-DAEMON@example.net\r\nSubject: failure notice\r\nContent-Type: text/html\r\n\r\n" + strings.Repeat("<a<!--<style", 80000)),
 		"complaint":     []byte("From: fbl@example.net\r\nContent-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: message/feedback-report\r\n\r\n" + strings.Repeat("Original-Rcpt-To: bob@example.net\r\n", 25000)),
 		"To":            []byte("From: a@example.net\r\n\r\n--- below this line is a copy of the message\r\n\r\nTo: " + strings.Repeat("a@example.net, ", 60000)),
-		"brackets":      []byte("From: " + strings.Repeat("<", 60000) + "\r\nTo: " + strings.Repeat("(", 60000) + "\r\n\r\n"),
-		"words":         []byte("Subject: " + strings.Repeat("=?utf-8?q?=41?= ", 3500) + "\r\n\r\n"),
+		"every mark": []byte("From: MAILER-DAEMON@example.net\r\nSubject: failure notice\r\n\r\n" + strings.Join(marks, " ") + "\r\n" +
+			strings.Repeat(strings.Repeat("(\"a<b: ", 20)+"\r\n", 5000)),
+		"brackets": []byte("From: " + strings.Repeat("<", 60000) + "\r\nTo: " + strings.Repeat("(", 60000) + "\r\n\r\n"),
+		"words":    []byte("Subject: " + strings.Repeat("=?utf-8?q?=41?= ", 3500) + "\r\n\r\n"),
 	}
 }
 

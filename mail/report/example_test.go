@@ -25,3 +25,17 @@ func ExampleDSN_Compose() {
 	}
 	// Output: Diagnostic-Code: smtp; 550 5.1.1 No such user
 }
+
+func ExampleRead() {
+	in, err := report.Read([]byte("From: MAILER-DAEMON@example.org\r\nSubject: failure notice\r\n\r\n" +
+		"Hi. This is the qmail-send program at example.org.\r\n\r\n" +
+		"<bob@example.net>:\r\n192.0.2.1 does not like recipient.\r\nRemote host said: 550 5.1.1 No such user\r\n"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, r := range in.Recipients {
+		fmt.Println(in.Kind, r.To, r.Action, r.Reply.String())
+	}
+	// Output: bounce bob@example.net failed 550 5.1.1 No such user
+}

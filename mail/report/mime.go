@@ -14,11 +14,11 @@ const (
 	// MaxContent is how much of a mail is read; what stands after it is not.
 	MaxContent = 1 << 20
 
-	maxDepth   = 8         // multiparts in one another
-	maxParts   = 100       // of the whole mail
-	maxSection = 64 << 10  // octets of a header section
-	maxFields  = 1000      // of one
-	maxText    = 256 << 10 // octets of text in which a report is looked for
+	maxDepth   = 8        // multiparts in one another
+	maxParts   = 100      // of the whole mail
+	maxSection = 64 << 10 // octets of a header section
+	maxFields  = 1000     // of one
+	maxText    = 64 << 10 // octets of text in which a report is looked for
 )
 
 // fields is a header section, or a group of fields that looks like one, as far as
