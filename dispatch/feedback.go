@@ -33,8 +33,8 @@ type Feedback struct {
 	ReportingMTA string // of a bounce
 	Report       *event.Report
 	Change       *event.Change
-	// Key, of at most 64 octets, names what was said, so that it is told once
-	// however often it comes. Empty: the same type, recipients and words are the same.
+	// Key names what was said, so that it is told once however often it comes. Empty:
+	// the same type, recipients and words are the same.
 	Key string
 }
 
@@ -59,23 +59,38 @@ func (d *Dispatcher) Feedback(ctx context.Context, f Feedback) error {
 	if len(f.Recipients) == 0 {
 		return fmt.Errorf("feedback about %s: %w", f.ID, ErrNoRecipient)
 	}
-	if f.Key == "" {
-		f.Key = f.derive()
+	for _, part := range f.parts() {
+		err := d.o.Queue.Tell(ctx, f.ID, part.key(), d.feedbackEvents(m, part))
+		if errors.Is(err, queue.ErrRepeated) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("feedback about %s: %w", f.ID, err)
+		}
+		d.metrics.feedback.WithLabelValues(f.Type.String()).Inc()
+		if d.o.Observe != nil {
+			d.o.Observe(m, f.Type, part.Recipients, true)
+		}
+		d.tellFeedback(ctx, m, part)
+		d.traceFeedback(m, part)
 	}
-	err = d.o.Queue.Tell(ctx, f.ID, f.Key, d.feedbackEvents(m, &f))
-	if errors.Is(err, queue.ErrRepeated) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("feedback about %s: %w", f.ID, err)
-	}
-	d.metrics.feedback.WithLabelValues(f.Type.String()).Inc()
-	if d.o.Observe != nil {
-		d.o.Observe(m, f.Type, f.Recipients, true)
-	}
-	d.tellFeedback(ctx, m, &f)
-	d.traceFeedback(m, &f)
 	return nil
+}
+
+// parts gives what is told in one. Bounces are told one by one: a host may name the
+// recipients of a message in as many combinations as it likes, and each is to count
+// once. Who complained is one of all that are named.
+func (f *Feedback) parts() []*Feedback {
+	if f.Type != event.Bounce {
+		return []*Feedback{f}
+	}
+	parts := make([]*Feedback, len(f.Recipients))
+	for i := range f.Recipients {
+		one := *f
+		one.Recipients = f.Recipients[i : i+1]
+		parts[i] = &one
+	}
+	return parts
 }
 
 // recipientsOf gives those of a feedback who are recipients of the message, each
@@ -115,8 +130,8 @@ func numberOf(m *queue.Message, to mail.ForwardPath) int {
 	return folded
 }
 
-// derive makes a key of what was said.
-func (f *Feedback) derive() string {
+// key names what was said in 16 octets.
+func (f *Feedback) key() string {
 	h := sha256.New()
 	say := func(v any) {
 		// A hash takes all, and what is encoded has no parts that cannot be.
@@ -126,6 +141,10 @@ func (f *Feedback) derive() string {
 	for _, r := range f.Recipients {
 		say(r.N)
 		say(r.BounceType)
+	}
+	if f.Key != "" {
+		say(f.Key)
+		return string(h.Sum(nil)[:16])
 	}
 	if f.Report != nil {
 		say(f.Report.FeedbackType)
@@ -145,18 +164,10 @@ func (d *Dispatcher) feedbackEvents(m *queue.Message, f *Feedback) []event.Event
 	if len(consumers) == 0 {
 		return nil
 	}
-	parts := [][]event.Recipient{f.Recipients}
-	if len(m.Mail) > 0 {
-		parts = event.Split(f.Type, f.Recipients)
-	}
-	events := make([]event.Event, len(parts))
-	for i, rs := range parts {
-		events[i] = event.Event{
-			Type: f.Type, Message: m.ID, Account: m.Account, Time: f.Time, Recipients: rs, Mail: m.Mail,
-			ReportingMTA: f.ReportingMTA, Report: f.Report, Change: f.Change, Consumers: consumers,
-		}
-	}
-	return events
+	return []event.Event{{
+		Type: f.Type, Message: m.ID, Account: m.Account, Time: f.Time, Recipients: f.Recipients, Mail: m.Mail,
+		ReportingMTA: f.ReportingMTA, Report: f.Report, Change: f.Change, Consumers: consumers,
+	}}
 }
 
 func (d *Dispatcher) tellFeedback(ctx context.Context, m *queue.Message, f *Feedback) {

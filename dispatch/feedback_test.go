@@ -2,6 +2,7 @@ package dispatch_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,6 +113,43 @@ func TestLateFeedbackIsToldOnce(t *testing.T) {
 		}
 		if returned != 3 {
 			t.Errorf("the trace has %d records of what came back, want 3", returned)
+		}
+	})
+}
+
+func TestEachRecipientBouncesOnceInWhateverCombination(t *testing.T) {
+	world(t, func(t *testing.T, r *rig) {
+		r.options.Interest = nil
+		r.options.Late = func(event.Type, *queue.Message) []string { return []string{"c"} }
+		r.begin()
+		s := r.message("ann@example.org", "bob@example.org", "cyd@example.org")
+		s.Message.Keep = true
+		id := r.submit(s)
+		synctest.Wait()
+		gone, full := *mail.Refuse(550, 1, 1, "no such user"), *mail.Refuse(552, 2, 2, "mailbox full")
+		for _, rs := range [][]event.Recipient{
+			about(t, gone, "ann@example.org", "bob@example.org"),
+			about(t, gone, "bob@example.org", "cyd@example.org"),
+			about(t, gone, "cyd@example.org", "ann@example.org"),
+			about(t, full, "ann@example.org"), // something else
+		} {
+			if err := r.Feedback(t.Context(), dispatch.Feedback{ID: id, Type: event.Bounce, Recipients: rs}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := r.events(), "Bounce ann, Bounce bob, Bounce cyd, Bounce ann"; got != want {
+			t.Errorf("events %s, want %s", got, want)
+		}
+		// With a key of the caller's it is that which counts.
+		f := dispatch.Feedback{ID: id, Type: event.Complaint, Key: strings.Repeat("k", 100), Recipients: about(t, mail.Reply{}, "ann@example.org", "bob@example.org")}
+		for _, kind := range []string{"abuse", "fraud"} {
+			f.Report = &event.Report{FeedbackType: kind}
+			if err := r.Feedback(t.Context(), f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := r.events(), "Bounce ann, Bounce bob, Bounce cyd, Bounce ann, Complaint ann bob"; got != want {
+			t.Errorf("events %s, want %s", got, want)
 		}
 	})
 }
