@@ -16,7 +16,7 @@ import (
 )
 
 // receivingPostfix is the MX of all domains.
-func receivingPostfix(t *testing.T) *mta.Postfix {
+func receivingPostfix(t *testing.T, more ...string) *mta.Postfix {
 	t.Helper()
 	dir := t.TempDir()
 	makeCertificate(t, dir)
@@ -34,7 +34,7 @@ smtpd_tls_security_level = may
 smtpd_tls_cert_file = $config_directory/cert.pem
 smtpd_tls_key_file = $config_directory/key.pem
 smtpd_tls_received_header = yes
-`,
+` + strings.Join(more, "\n"),
 		Files: files,
 	})
 	if err != nil {

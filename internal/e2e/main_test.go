@@ -85,6 +85,8 @@ type settings struct {
 	port     string // where the hosts of all domains listen
 	listen   string // more lines for [listen]
 	delivery string // more lines for [delivery]
+	// feedback is a port that takes what comes back, to return.example.com.
+	feedback string
 }
 
 // newSesame starts a server whose name server knows example.com, with a verified
@@ -103,6 +105,11 @@ example.net    MX 10 mx.example.net
 mx.example.net A 127.0.0.1
 `)
 	host, ports := "127.0.0.1", []string{freePort(t), freePort(t), freePort(t), freePort(t)}
+	if o.feedback != "" {
+		ports[0] = o.feedback
+		o.listen += fmt.Sprintf("\nfeedback = [%q]", net.JoinHostPort(host, o.feedback))
+		o.delivery += "\n[service]\ndomain = \"return.example.com\""
+	}
 	if o.host != "" {
 		host, ports = o.host, []string{"587", "2587", "465", "2465", "25"}
 	}
