@@ -34,7 +34,7 @@ func TestOfOneKeyFewAreWrittenDownAndTheOthersCounted(t *testing.T) {
 func TestAFloodFromEverywhereIsBounded(t *testing.T) {
 	n, start := throttle.NewNotes[int](), time.Unix(1e9, 0)
 	written := 0
-	const each, seconds = 20000, 60
+	const each, seconds = 2000, 60
 	for i := range each * seconds {
 		if ok, _ := n.Take(i, start.Add(time.Duration(i)*time.Second/each)); ok {
 			written++
