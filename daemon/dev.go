@@ -151,6 +151,7 @@ func devConfig(o DevOptions, state string) []byte {
 	} else {
 		public = ""
 	}
+	api := devAPI(o)
 	q := func(v any) string {
 		b, _ := json.Marshal(v) // strings and lists of strings: TOML reads them alike
 		return string(b)
@@ -165,11 +166,12 @@ implicit_tls = %s
 admin        = %s
 metrics      = ""
 public       = %s
+api          = %s
 
 [tls]
 certificate = "cert.pem"
 key         = "cert.key"
-%s`, q(filepath.Join(state, "data")), q(list(devPorts.starttls)), q(list(devPorts.implicit)), q(filepath.Join(state, "admin.sock")), q(public), service)
+%s`, q(filepath.Join(state, "data")), q(list(devPorts.starttls)), q(list(devPorts.implicit)), q(filepath.Join(state, "admin.sock")), q(public), q(api), service)
 }
 
 func free(addr string) bool {

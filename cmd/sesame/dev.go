@@ -132,6 +132,7 @@ func printDev(w io.Writer, d *daemon.Dev, o daemon.DevOptions) error {
 		state = " --state " + o.State
 	}
 	return t.Execute(w, map[string]any{"Addrs": addrs, "Host": host, "Port": port, "TLSPort": tlsPort,
+		"KeyID": d.Credential.AccessKeyID, "Secret": d.Credential.SecretAccessKey, "Region": d.Region(),
 		"User": d.Credential.Username, "Password": d.Credential.Password, "CA": d.CAFile,
 		"Inbox": d.Inbox, "Deliver": o.Deliver, "State": state})
 }
