@@ -102,6 +102,13 @@ func (o *office) sent() (list []event.Notice, waiting int) {
 	return list, len(o.records)
 }
 
+// said gives the complaints.
+func (o *office) said() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.complaints)
+}
+
 // open gives an office at work until the bubble ends.
 func open(t *testing.T) (o *office, id mail.ID) {
 	t.Helper()
@@ -148,16 +155,16 @@ func TestAComplainerComplainsAfterFourSeconds(t *testing.T) {
 		o.add(e)
 		time.Sleep(4*time.Second - time.Millisecond)
 		synctest.Wait()
-		if list, waiting := o.sent(); len(list)+len(o.complaints) != 0 || waiting != 1 {
-			t.Fatalf("before its time: %d mails, %v", len(list), o.complaints)
+		if list, waiting := o.sent(); len(list)+len(o.said()) != 0 || waiting != 1 {
+			t.Fatalf("before its time: %d mails, %v", len(list), o.said())
 		}
 		time.Sleep(200 * time.Millisecond)
 		synctest.Wait()
 		want := fmt.Sprintf("[complaint+a@simulator.amazonses.com Complaint@simulator.example.net] abuse by sesame Mailbox Simulator %d",
 			e.Time.Add(4*time.Second).UnixMilli())
 		list, waiting := o.sent()
-		if len(o.complaints) != 1 || o.complaints[0] != want || waiting != 0 || len(list) != 1 {
-			t.Fatalf("complaints %v, want %s; %d mails, %d events wait", o.complaints, want, len(list), waiting)
+		if !slices.Equal(o.said(), []string{want}) || waiting != 0 || len(list) != 1 {
+			t.Fatalf("complaints %v, want %s; %d mails, %d events wait", o.said(), want, len(list), waiting)
 		}
 		n := list[0]
 		in, err := report.Read(append(bytes.Clone(n.Header), n.Body...))
@@ -178,8 +185,8 @@ func TestSomebodyAwayAnswers(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		list, waiting := o.sent()
-		if len(list) != 1 || waiting != 0 || len(o.complaints) != 0 {
-			t.Fatalf("%d mails, %d events wait, complaints %v", len(list), waiting, o.complaints)
+		if len(list) != 1 || waiting != 0 || len(o.said()) != 0 {
+			t.Fatalf("%d mails, %d events wait, complaints %v", len(list), waiting, o.said())
 		}
 		whole := append(bytes.Clone(list[0].Header), list[0].Body...)
 		m, err := netmail.ReadMessage(bytes.NewReader(whole))
@@ -238,8 +245,8 @@ func TestAnswersThatFailAreMadeAgain(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if list, waiting := o.sent(); len(list) != 2 || len(o.complaints) == 0 || waiting != 0 {
-			t.Errorf("%d mails, %v, %d events wait", len(list), o.complaints, waiting)
+		if list, waiting := o.sent(); len(list) != 2 || len(o.said()) == 0 || waiting != 0 {
+			t.Errorf("%d mails, %v, %d events wait", len(list), o.said(), waiting)
 		}
 	})
 }
