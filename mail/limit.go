@@ -30,6 +30,7 @@ const (
 	LimitStrangers       LimitName = "stranger_messages" // of a network, without AUTH
 	LimitDisk            LimitName = "disk"
 	LimitFeedbackMemory  LimitName = "feedback_memory" // of what strangers send
+	LimitRoleMail        LimitName = "role_mail"       // to the postmaster
 	LimitHeaderMemory    LimitName = "header_memory"
 	LimitQuota           LimitName = "daily_quota"
 	LimitRate            LimitName = "rate"
@@ -54,7 +55,7 @@ func Limits() []LimitName {
 func DoorLimits() []LimitName {
 	return []LimitName{LimitConnections, LimitReserved, LimitPerAddress, LimitPerNetwork, LimitMessages, LimitRecipients,
 		LimitErrors, LimitCommands, LimitAuthFailures, LimitAuthUser, LimitAuthDelay, LimitIdle, LimitDataRate,
-		LimitStrangers, LimitFeedbackMemory}
+		LimitStrangers, LimitFeedbackMemory, LimitRoleMail}
 }
 
 // EntryLimits gives those of acceptance.

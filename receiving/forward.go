@@ -95,6 +95,15 @@ func (r *Receiver) toPostmaster(ctx context.Context, l *letter, in *report.Incom
 		return nil
 	}
 	now := r.o.Now()
+	if ok, frees := r.people.may(now); !ok {
+		r.metrics.done("flood")
+		if in.Kind != report.Other {
+			// The report is logged and counted; the hundred before it will do.
+			return nil
+		}
+		return errFlood.WithCause(&mail.Limit{Name: mail.LimitRoleMail, Whose: "server", Used: perHour, Max: perHour,
+			Unit: "mails an hour to the postmaster", Frees: frees})
+	}
 	// The same mail again on the same day is the same one.
 	sum := sha256.Sum256(append([]byte(role+"\n"+l.from.String()+"\n"), l.content...))
 	id := r.o.Minter.Derive(mail.ID{}, now.Truncate(24*time.Hour), hex.EncodeToString(sum[:]))

@@ -24,7 +24,7 @@ func newMetrics(r prometheus.Registerer) metrics {
 		}, []string{"kind"}),
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sesame_receiving_results_total",
-			Help: "What came of it: told as a bounce or a complaint, taken back (not_spam), passed on (answer, role), unsigned, unmatched, unknown, dropped.",
+			Help: "What came of it: told as a bounce or a complaint, taken back (not_spam), passed on (answer, role), not for too many of them (flood), unsigned, unmatched, unknown, dropped.",
 		}, []string{"result"}),
 		forwarded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sesame_receiving_forwarded_total", Help: "Mails to senders about what came back.",
@@ -33,7 +33,7 @@ func newMetrics(r prometheus.Registerer) metrics {
 	for _, k := range kinds {
 		m.kinds.WithLabelValues(k)
 	}
-	for _, result := range []string{"bounce", "complaint", "not_spam", "answer", "role", "unsigned", "unmatched", "unknown", "dropped"} {
+	for _, result := range []string{"bounce", "complaint", "not_spam", "answer", "role", "flood", "unsigned", "unmatched", "unknown", "dropped"} {
 		m.results.WithLabelValues(result)
 	}
 	if r != nil {

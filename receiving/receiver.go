@@ -67,6 +67,7 @@ type Receiver struct {
 	providers []provider
 	metrics   metrics
 	memory    *semaphore.Weighted
+	people    people
 }
 
 var _ smtpd.Inbound = (*Receiver)(nil)
