@@ -72,7 +72,7 @@ func Doctor(ctx context.Context, o DoctorOptions) ([]Finding, error) {
 	}
 	defer d.dns.Close()
 	d.learn(ctx)
-	checks := []func(context.Context) []Finding{d.clock, d.disk, d.certificate, d.relay, d.scanner, d.outbound}
+	checks := []func(context.Context) []Finding{d.clock, d.disk, d.certificate, d.relay, d.scanner, d.outbound, d.feedback}
 	names, found := d.resolver(ctx)
 	if names {
 		checks = append(checks, d.addresses, d.dkim, d.mx)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -196,20 +197,28 @@ func keyOf(text string) string {
 // mx: bounces and complaints come back to the service domain.
 func (d *doctor) mx(ctx context.Context) []Finding {
 	const name = "mx"
-	do := fmt.Sprintf("publish: %s MX 10 %s", d.service, d.cfg.Hostname)
+	host := d.cfg.Hostname
+	if d.cfg.Service.Domain != "" {
+		host = cmp.Or(d.cfg.Service.FeedbackHost, host)
+	}
+	do := fmt.Sprintf("publish: %s MX 10 %s", d.service, host)
+	worry := warn
+	if len(d.cfg.Listen.Feedback) > 0 {
+		worry = fail // all mail leaves under reverse-paths there
+	}
 	list, _, err := d.dns.MX(ctx, d.service)
 	switch {
 	case absent(err):
-		return []Finding{warn(name, do, "%s has no MX record: late bounces and complaints do not come back", d.service)}
+		return []Finding{worry(name, do, "%s has no MX record: late bounces and complaints do not come back", d.service)}
 	case err != nil:
 		return []Finding{warn(name, again, "the MX of %s could not be looked up: %v", d.service, err)}
 	}
 	for _, mx := range list {
-		if strings.EqualFold(mx.Host, d.cfg.Hostname) {
+		if strings.EqualFold(mx.Host, host) {
 			return []Finding{ok(name, "mail for %s comes here", d.service)}
 		}
 	}
-	return []Finding{warn(name, do, "mail for %s goes to %s: late bounces and complaints do not come here", d.service, hosts(list))}
+	return []Finding{worry(name, do, "mail for %s goes to %s: late bounces and complaints do not come here", d.service, hosts(list))}
 }
 
 func hosts(list []resolver.MX) string {

@@ -146,6 +146,21 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 			want: []string{"fail spf: the SPF record of mx1.example.org does not let 192.0.2.10 send (fail)", "warn mx: ...goes to mx.example.net"}},
 		"broken SPF, null MX": {zone: "mx1.example.org A 192.0.2.10\nmx1.example.org TXT \"v=spf1 nonsense\"\nmx1.example.org MX 0 .",
 			want: []string{"fail spf: the SPF record of mx1.example.org cannot be read", "warn mx: ...goes to nobody (a null MX)"}},
+		"nothing comes back": {alter: func(o *daemon.DoctorOptions) { o.Config.Service.Domain = "mail.example.org" },
+			want: []string{"warn feedback: bounces and complaints that come later go to the senders themselves...set [listen] feedback"}},
+		"nothing can come back": {zone: "mail.example.org MX 10 mx.example.net",
+			alter: func(o *daemon.DoctorOptions) {
+				o.Config.Service.Domain, o.Config.Service.FeedbackHost = "mail.example.org", "fb.example.org"
+				o.Config.Listen.Feedback = o.Config.Listen.STARTTLS
+			},
+			want: []string{"warn feedback: no feedback listener is on port 25", "warn feedback: nobody reads mail to postmaster@ and abuse@mail.example.org",
+				"fail mx: mail for mail.example.org goes to mx.example.net...publish: mail.example.org MX 10 fb.example.org"}},
+		"all comes back": {zone: "mail.example.org MX 10 fb.example.org",
+			alter: func(o *daemon.DoctorOptions) {
+				o.Config.Service.Domain, o.Config.Service.FeedbackHost = "mail.example.org", "fb.example.org"
+				o.Config.Service.Postmaster, o.Config.Listen.Feedback = "ops@example.net", []string{":25"}
+			},
+			want: []string{"ok feedback: what comes back to mail.example.org is taken", "ok mx: mail for mail.example.org comes here"}},
 		"a key that is not published": {zone: key + " A 192.0.2.1",
 			want: []string{"fail dkim: the key at " + key + " is not published; publish: " + key + " TXT \"v=DKIM1;"}},
 		"another key": {zone: key + ` TXT "v=DKIM1; p=AAAA"`, want: []string{"fail dkim: another key than ours"}},
