@@ -180,6 +180,21 @@ func TestHostRecordsSayWhatReceiversLookFor(t *testing.T) {
 	if got := b.HostRecords(); !slices.Equal(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+	b = must(identity.Open(t.Context(), identity.Options{Directory: &accounttest.Directory{}, Keys: keys(t), Host: "mx1.example.com",
+		Service: "mail.example.com", Feedback: "fb.example.com"}))
+	for _, r := range []identity.Record{{Name: "mail.example.com", Type: "MX", Value: "10 fb.example.com"},
+		{Name: "mail.example.com", Type: "TXT", Value: "v=spf1 a:mx1.example.com ~all"}} {
+		if got := b.HostRecords(); !slices.Contains(got, r) {
+			t.Errorf("no %+v in %+v", r, got)
+		}
+	}
+}
+
+func TestRecordsWithoutAServiceDomain(t *testing.T) {
+	b := must(identity.Open(t.Context(), identity.Options{
+		Directory: &accounttest.Directory{}, Keys: keys(t), Host: "mx1.example.com",
+		Sources: []identity.Source{{Address: netip.MustParseAddr("192.0.2.10")}, {Address: netip.MustParseAddr("2001:db8::1")}},
+	}))
 	got := b.Records(add(t, b, alice, "example.org", identity.AddOptions{Verified: true}))
 	if got[0].Value != "v=spf1 a:mx1.example.com ip4:192.0.2.10 ip6:2001:db8::1 ~all" {
 		t.Errorf("got %+v", got)

@@ -107,8 +107,7 @@ func (b *Book) ServiceRecords() ([]Record, error) {
 	if s == "" {
 		return nil, ErrNoService
 	}
-	records := []Record{{s, "MX", "10 " + b.o.Feedback}, {s, "TXT", "v=spf1 a:" + b.o.Host + b.sourceTerms() + " ~all"},
-		{"_dmarc." + s, "TXT", "v=DMARC1; p=none"}}
+	records := append(b.returnRecords(), Record{"_dmarc." + s, "TXT", "v=DMARC1; p=none"})
 	for _, i := range b.List(account.SystemID) {
 		if i.Name == s {
 			records = append(records, b.keyRecords(i)...)
@@ -126,13 +125,24 @@ func (b *Book) ServiceRecords() ([]Record, error) {
 	return append(records, keys...), nil
 }
 
+// returnRecords gives what a service domain needs as the domain of reverse-paths:
+// bounces find the way back by its MX, and receivers check its SPF record.
+func (b *Book) returnRecords() []Record {
+	s := b.o.Service
+	return []Record{{s, "MX", "10 " + b.o.Feedback}, {s, "TXT", "v=spf1 a:" + b.o.Host + b.sourceTerms() + " ~all"}}
+}
+
 // HostRecords gives what to publish for the server itself: SPF for each EHLO
 // name, which receivers check for mail with a null reverse-path (RFC 7208
-// section 2.4), the MX and DKIM records of the host name, and the PTR record of
-// each address it sends from (RFC 5321 section 4.1.4 lets receivers compare).
+// section 2.4), the MX and DKIM records of the host name, MX and SPF of the service
+// domain, and the PTR record of each address it sends from (RFC 5321 section 4.1.4
+// lets receivers compare).
 func (b *Book) HostRecords() []Record {
 	host := b.o.Host
 	records := []Record{{host, "MX", "10 " + host}, {host, "TXT", "v=spf1 a" + b.sourceTerms() + " -all"}}
+	if b.o.Service != "" && b.o.Service != host {
+		records = append(records, b.returnRecords()...)
+	}
 	for _, s := range b.o.Sources {
 		ehlo := s.EHLO
 		if ehlo == "" {
