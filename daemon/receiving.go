@@ -20,11 +20,15 @@ func (d *Daemon) comesBack() bool {
 	return len(d.cfg.Listen.Feedback) > 0 && d.cfg.Service.Domain != ""
 }
 
-// returnDomain gives the domain of such a reverse-path; empty is the client's own.
-func (d *Daemon) returnDomain(accountID string, from mail.Address) string {
+// returnDomains gives the domains of such reverse-paths; nil where there are none.
+func (d *Daemon) returnDomains() func(accountID string, from mail.Address) string {
 	if !d.comesBack() {
-		return ""
+		return nil
 	}
+	return d.returnDomain
+}
+
+func (d *Daemon) returnDomain(accountID string, from mail.Address) string {
 	if own := d.identities.MailFromDomain(accountID, from); own != "" {
 		return own
 	}
