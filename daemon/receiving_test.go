@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/config"
 	"github.com/sesame-mta/sesame/dkim"
@@ -366,17 +367,18 @@ func TestAClientBouncesWhatItGotFromUs(t *testing.T) {
 
 func TestMailLeavesUnderTheMailFromDomainOfItsIdentity(t *testing.T) {
 	r := newRelay(t, testmx.Options{}, receives)
-	r.dns.Add(`bounce.example.org MX 10 mx1.example.org
-		bounce.example.org TXT "v=spf1 include:mail.example.org ~all"`)
 	if _, err := r.admin().SetMailFrom(t.Context(), "default", "example.org", "bounce.example.org", "default"); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.out("bob@example.net"); !strings.HasSuffix(got.From, "@mail.example.org") {
 		t.Errorf("before it is set up mail leaves under %s", got.From)
 	}
-	if _, err := r.admin().CheckIdentity(t.Context(), "default", "example.org"); err != nil {
-		t.Fatal(err)
-	}
+	r.dns.Add(`bounce.example.org MX 10 mx1.example.org
+		bounce.example.org TXT "v=spf1 include:mail.example.org ~all"`)
+	r.until("the MAIL FROM domain is set up", func() bool {
+		c, err := r.admin().CheckIdentity(t.Context(), "default", "example.org")
+		return err == nil && c.Identity.MailFrom != nil && c.Identity.MailFrom.State == identity.Success
+	})
 	sent := r.out("cy@example.net")
 	if !strings.HasSuffix(sent.From, "@bounce.example.org") {
 		t.Fatalf("mail leaves under %s", sent.From)
