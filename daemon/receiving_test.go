@@ -405,3 +405,40 @@ func TestNothingComesBackUnlessItIsAskedFor(t *testing.T) {
 	s.say("EHLO mx.example.net")
 	s.want("MAIL FROM:<>", "530 Must issue a STARTTLS command first")
 }
+
+func TestWhatComesBackIsNotForwardedWhereSomebodyElseHearsOfIt(t *testing.T) {
+	dir := t.TempDir()
+	r := newRelay(t, testmx.Options{}, receives, withEvents(dir))
+	r.createDestination(admin.NewDestination{DestinationName: ofIdentity("log"), Kind: "file", Target: "a.jsonl", Events: []string{"bounce", "complaint"}})
+	off := false
+	r.setNotifications(identity.Notifications{Forwarding: &off})
+	sent := r.out("bob@example.net")
+	r.empty()
+	if got := r.stranger("", dsn(sent, "5.1.1", "550 5.1.1 no such user", "bob@example.net"), sent.From); got != "250 Ok" {
+		t.Fatalf("answered %q", got)
+	}
+	if line := fileLines(t, filepath.Join(dir, "a.jsonl"), 1)[0]; !bytes.Contains(line, []byte(`"notificationType":"Bounce"`)) {
+		t.Errorf("told %s", line)
+	}
+	r.empty()
+	if n := r.mx.Count(); n != 1 {
+		t.Errorf("%d mails", n)
+	}
+}
+
+func TestTheStrictProfileReceivesTheSame(t *testing.T) {
+	r := newRelay(t, testmx.Options{}, receives, func(c *config.Config) { c.Profile = config.ProfileSES })
+	sent := r.out("bob@example.net")
+	r.empty()
+	id, _, _ := strings.Cut(sent.From, "@")
+	if !bytes.Contains(sent.Data, []byte("Message-ID: <"+id+"@mail.example.org>")) {
+		t.Errorf("the Message-ID is not ours in\n%s", sent.Data)
+	}
+	// To the postmaster, as some old hosts do: the original names the message.
+	if got := r.stranger("", dsn(sent, "5.1.1", "550 5.1.1 no such user", "bob@example.net"), "postmaster@mail.example.org"); got != "250 Ok" {
+		t.Fatalf("answered %q", got)
+	}
+	if got := r.arrived(2)[1]; got.To[0] != "ann@example.org" {
+		t.Errorf("%+v", got)
+	}
+}
