@@ -15,6 +15,7 @@ const (
 	KindIdentity                    // name: domain or address
 	KindConfigSet                   // name: that of the configuration set
 	KindDestination                 // name: that of its owner and its own (account/destination)
+	KindTopic                       // name: that of the topic
 )
 
 // What a Directory may answer beside errors of its own.

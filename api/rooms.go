@@ -5,9 +5,11 @@ import (
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/account/suppression"
+	"github.com/sesame-mta/sesame/account/topic"
 	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/submission"
@@ -24,12 +26,15 @@ type Rooms struct {
 	// Region is the label in ARNs and texts, Domain that of the service.
 	Region, Hostname, Domain string
 
-	Desk        Desk
-	Accounts    *account.Book
-	Identities  *identity.Book
-	Sets        *configset.Book
-	Suppression *suppression.Lists
-	Usage       quota.Ledger
+	Desk       Desk
+	Accounts   *account.Book
+	Identities *identity.Book
+	Sets       *configset.Book
+	// Destinations are told of events; Topics are where some of them lead.
+	Destinations *destination.Book
+	Topics       *topic.Book
+	Suppression  *suppression.Lists
+	Usage        quota.Ledger
 	// Contact tells the contacts of accounts of what was changed; nil tells nobody.
 	Contact *contact.Mailer
 

@@ -1,17 +1,10 @@
 package daemon
 
 import (
-	"slices"
-
 	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/queue"
 )
-
-// told gives the destinations that are told of events; counters are not.
-func (d *Daemon) told() []destination.Destination {
-	return slices.DeleteFunc(d.destinations.All(""), func(dest destination.Destination) bool { return dest.Kind == destination.Metrics })
-}
 
 // count counts an event for the counters of a message's configuration set.
 func (d *Daemon) count(m *queue.Message, t event.Type, n int) {

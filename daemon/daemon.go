@@ -21,6 +21,7 @@ import (
 	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/account/suppression"
+	"github.com/sesame-mta/sesame/account/topic"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/api/public"
 	"github.com/sesame-mta/sesame/auth"
@@ -78,6 +79,7 @@ type Daemon struct {
 	identities   *identity.Book
 	sets         *configset.Book
 	destinations *destination.Book
+	topics       *topic.Book
 	suppression  *suppression.Lists
 	reputation   *reputation.Book
 	trace        *trace.Recorder

@@ -4,12 +4,18 @@ import (
 	"context"
 
 	"github.com/sesame-mta/sesame/account/destination"
+	"github.com/sesame-mta/sesame/account/topic"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/queue"
 )
 
 // openDestinations reads who is told of events.
 func (d *Daemon) openDestinations(ctx context.Context) (err error) {
+	d.topics, err = topic.Open(ctx, topic.Options{Directory: d.books, Region: d.cfg.Region, Token: d.token,
+		Destinations: func() *destination.Book { return d.destinations }})
+	if err != nil {
+		return err
+	}
 	d.destinations, err = destination.Open(ctx, destination.Options{Directory: d.books, Keys: d.keys, Can: d.canTell,
 		Changed: d.destinationsChanged, Exists: d.ownerExists})
 	return err
@@ -17,6 +23,10 @@ func (d *Daemon) openDestinations(ctx context.Context) (err error) {
 
 // ownerExists says whether there is what a destination belongs to.
 func (d *Daemon) ownerExists(o destination.Owner) error {
+	if o.Topic != "" {
+		_, err := d.topics.Get(o.Account, o.Topic)
+		return err
+	}
 	if o.Identity != "" {
 		_, err := d.identities.Get(o.Account, o.Identity)
 		return err
@@ -52,10 +62,8 @@ func (d *Daemon) forwards(t event.Type, m *queue.Message) bool {
 // hears reports whether a destination of one of the owners hears of an event.
 func (d *Daemon) hears(t event.Type, owners ...destination.Owner) bool {
 	for _, o := range owners {
-		for _, dest := range d.destinations.Of(o) {
-			if dest.Hears(words[t]) {
-				return true
-			}
+		if d.destinations.Hears(o, words[t]) {
+			return true
 		}
 	}
 	return false

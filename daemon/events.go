@@ -17,6 +17,7 @@ import (
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/destination"
+	"github.com/sesame-mta/sesame/account/topic"
 	"github.com/sesame-mta/sesame/delivery/egress"
 	"github.com/sesame-mta/sesame/delivery/simulator"
 	"github.com/sesame-mta/sesame/event"
@@ -64,6 +65,8 @@ func (d *Daemon) late(t event.Type, m *queue.Message) (names []string) {
 		for _, dest := range d.destinations.Of(o) {
 			switch {
 			case dest.Kind == destination.Metrics: // counted, not told
+			case dest.Kind == destination.Topic:
+				names = append(names, d.lateThrough(t, dest)...)
 			case dest.Wants(words[t]):
 				names = append(names, publish.Consumer(dest))
 			case !dest.Disabled && slices.Contains(dest.Events, words[t]):
@@ -126,7 +129,8 @@ func (d *Daemon) buildPublisher(context.Context) error {
 		Destinations: d.told,
 		Open:         d.openSink, ParkAfter: d.cfg.Events.ParkAfter,
 		Park: func(ctx context.Context, dest destination.Destination) error {
-			_, err := d.destinations.Change(ctx, dest.Owner, dest.Name, func(c *destination.Destination) {
+			owner, name := dest.Place()
+			_, err := d.destinations.Change(ctx, owner, name, func(c *destination.Destination) {
 				c.Parked = time.Now().UTC().Truncate(time.Second)
 			})
 			return err
@@ -162,16 +166,19 @@ func (d *Daemon) openSink(dest destination.Destination) (event.Sink, error) {
 		return webhook.NewPlain(webhook.PlainOptions{Consumer: consumer, URL: dest.Target, Secret: secret, Client: d.hooks, Encoder: enc}), nil
 	case destination.SNS:
 		return webhook.NewSNS(webhook.SNSOptions{Consumer: consumer, URL: dest.Target, Client: d.hooks, Encoder: enc,
-			Topic:  d.topic(dest),
+			Topic: d.topic(dest), Subscription: subscriptionOf(dest), Raw: dest.Raw,
 			Signer: d.signer, Version: dest.Signature, PublicURL: strings.TrimSuffix(d.cfg.Service.PublicURL, "/"),
 			Token: d.token(dest), Confirmed: dest.Confirmed}), nil
-	case destination.Metrics: // is not told
+	case destination.Metrics, destination.Topic: // are not told as they are
 	}
 	return nil, fmt.Errorf("destination of kind %q", dest.Kind)
 }
 
 // topic names a destination as SNS does.
 func (d *Daemon) topic(dest destination.Destination) webhook.Topic {
+	if name := cmp.Or(dest.Via.Topic, dest.Owner.Topic); name != "" {
+		return webhook.Topic{Region: d.cfg.Region, Account: dest.Account, Name: name}
+	}
 	return webhook.Topic{Region: d.cfg.Region, Account: dest.Account, Owner: cmp.Or(dest.Set, dest.Identity), Name: dest.Name}
 }
 
@@ -189,35 +196,45 @@ func (d *Daemon) encoder(dest destination.Destination) *event.Encoder {
 		}}
 }
 
+// token is what whoever is told shows to agree, or to hear no more.
 func (d *Daemon) token(dest destination.Destination) string {
+	dest.Owner, dest.Name = dest.Place()
+	dest.Via = destination.Via{}
 	return webhook.Token(d.keys.Key("sns-token", 32), publish.Consumer(dest), dest.Created)
 }
 
 // tellAgain puts events that a destination was told back before it.
 func (d *Daemon) tellAgain(ctx context.Context, dest destination.Destination, from uint64, since time.Time) (int, error) {
-	return d.spool.Again(ctx, publish.Consumer(dest), from, since)
+	total := 0
+	for _, way := range d.destinations.Ways(dest) {
+		n, err := d.spool.Again(ctx, publish.Consumer(way), from, since)
+		total += n
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
 }
 
 // snsHandler answers the receivers of SNS messages.
 func (d *Daemon) snsHandler() http.Handler {
-	act := func(f func(*destination.Destination)) func(context.Context, string) (string, error) {
+	act := func(f func(context.Context, destination.Destination) error) func(context.Context, string) (string, error) {
 		return func(ctx context.Context, token string) (string, error) {
 			for _, dest := range d.destinations.All("") {
 				if dest.Kind != destination.SNS || !hmac.Equal([]byte(d.token(dest)), []byte(token)) {
 					continue
 				}
-				_, err := d.destinations.Change(ctx, dest.Owner, dest.Name, f)
-				if errors.Is(err, account.ErrNotFound) {
+				err := f(ctx, dest)
+				if errors.Is(err, account.ErrNotFound) || errors.Is(err, topic.ErrToken) {
 					err = webhook.ErrToken
 				}
-				return d.topic(dest).ARN(), err
+				return d.subscriptionARN(dest), err
 			}
 			return "", webhook.ErrToken
 		}
 	}
 	return &webhook.Handler{Signer: d.signer, Log: d.logger("public"),
-		Confirm:     act(func(c *destination.Destination) { c.Confirmed = true }),
-		Unsubscribe: act(func(c *destination.Destination) { c.Disabled = true })}
+		Confirm: act(d.confirmSNS), Unsubscribe: act(d.unsubscribeSNS)}
 }
 
 // withSNS puts the paths of SNS before the public pages.

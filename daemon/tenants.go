@@ -37,6 +37,9 @@ func (d *Daemon) removeOwned(ctx context.Context, id string) error {
 			return err
 		}
 	}
+	if err := d.topics.DeleteAll(ctx, id); err != nil {
+		return err
+	}
 	return d.suppression.RemoveAll(ctx, id)
 }
 

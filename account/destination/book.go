@@ -134,6 +134,9 @@ func (b *Book) Add(ctx context.Context, d Destination) (Destination, []byte, err
 	if err := b.exists(d.Owner); err != nil {
 		return Destination{}, nil, err
 	}
+	if err := b.target(d); err != nil {
+		return Destination{}, nil, err
+	}
 	var secret []byte
 	if d.Kind == Webhook {
 		secret = make([]byte, secretSize)
@@ -153,7 +156,11 @@ func (b *Book) Add(ctx context.Context, d Destination) (Destination, []byte, err
 // fits says why a destination cannot stand beside those that are there.
 func (b *Book) fits(d Destination) error {
 	list := b.Of(d.Owner)
-	if len(list) >= Most {
+	most := Most
+	if d.Owner.Topic != "" {
+		most = MostSubscriptions
+	}
+	if len(list) >= most {
 		return ErrCount
 	}
 	if slices.ContainsFunc(list, func(other Destination) bool { return other.Name == d.Name }) {
@@ -168,7 +175,9 @@ func (b *Book) fits(d Destination) error {
 }
 
 // Change changes one by what f does to it; only Disabled, Parked, Resumed,
-// Confirmed and Events may change. It answers account.ErrNotFound.
+// Confirmed, Raw and Events may change, and between topics and counters the Kind
+// with Target and Dimensions. It answers account.ErrNotFound, or what is wrong with
+// the result.
 func (b *Book) Change(ctx context.Context, o Owner, name string, f func(*Destination)) (Destination, error) {
 	b.change.Lock()
 	defer b.change.Unlock()
@@ -176,10 +185,19 @@ func (b *Book) Change(ctx context.Context, o Owner, name string, f func(*Destina
 	if err != nil {
 		return Destination{}, err
 	}
+	old := d
 	d.Events = slices.Clone(d.Events)
 	f(&d)
 	if err := d.check(); err != nil {
 		return Destination{}, err
+	}
+	if d.Kind != old.Kind || d.Target != old.Target {
+		if !d.moves() || !old.moves() {
+			return Destination{}, fmt.Errorf("%w: one of kind %s cannot become another", ErrBad, old.Kind)
+		}
+		if err := b.target(d); err != nil {
+			return Destination{}, err
+		}
 	}
 	return b.put(ctx, d)
 }

@@ -17,6 +17,7 @@ type data struct {
 	V          int         `json:"v"`
 	Set        string      `json:"set,omitempty"`
 	Identity   string      `json:"identity,omitempty"`
+	Topic      string      `json:"topic,omitempty"`
 	Name       string      `json:"name"`
 	Kind       Kind        `json:"kind"`
 	Target     string      `json:"target"`
@@ -27,6 +28,7 @@ type data struct {
 	Resumed    time.Time   `json:"resumed,omitzero"`
 	Confirmed  bool        `json:"confirmed,omitempty"`
 	Signature  int         `json:"signature,omitempty"`
+	Raw        bool        `json:"raw,omitempty"`
 	Dimensions []Dimension `json:"dimensions,omitempty"`
 	Sealed     []byte      `json:"sealed,omitempty"`
 }
@@ -40,8 +42,8 @@ func (d *Destination) place() []string {
 }
 
 func (d *Destination) record() (account.Record, error) {
-	text, err := json.Marshal(data{version, d.Set, d.Identity, d.Name, d.Kind, d.Target, d.Events, d.Created,
-		d.Disabled, d.Parked, d.Resumed, d.Confirmed, d.Signature, d.Dimensions, d.sealed})
+	text, err := json.Marshal(data{version, d.Set, d.Identity, d.Owner.Topic, d.Name, d.Kind, d.Target, d.Events, d.Created,
+		d.Disabled, d.Parked, d.Resumed, d.Confirmed, d.Signature, d.Raw, d.Dimensions, d.sealed})
 	return account.Record{Kind: account.KindDestination, Account: d.Account, Name: d.recordName(), Version: d.version, Data: text}, err
 }
 
@@ -53,6 +55,6 @@ func decode(r account.Record) (Destination, error) {
 	if d.V != version {
 		return Destination{}, fmt.Errorf("destination %s of %s: written in form %d, this program knows %d", r.Name, r.Account, d.V, version)
 	}
-	return Destination{Owner{r.Account, d.Set, d.Identity}, d.Name, d.Kind, d.Target, d.Events, d.Created,
-		d.Disabled, d.Parked, d.Resumed, d.Confirmed, d.Signature, d.Dimensions, d.Sealed, r.Version}, nil
+	return Destination{Owner{r.Account, d.Set, d.Identity, d.Topic}, d.Name, d.Kind, d.Target, d.Events, d.Created,
+		d.Disabled, d.Parked, d.Resumed, d.Confirmed, d.Signature, d.Raw, d.Dimensions, Via{}, d.Sealed, r.Version}, nil
 }

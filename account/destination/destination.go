@@ -12,16 +12,21 @@ import (
 )
 
 // Owner is whose events a destination is told: those of the mail under a
-// configuration set, or of the mail sent as an identity.
+// configuration set, or of the mail sent as an identity. What belongs to a topic
+// are its subscriptions, which are told of no event by themselves: the topic is the
+// target of other destinations (Book.Ways).
 type Owner struct {
-	Account       string // 12 digits
-	Set, Identity string // one of them
+	Account              string // 12 digits
+	Set, Identity, Topic string // one of them
 }
 
 // String names the owner within its account. The name of a set holds no colon.
 func (o Owner) String() string {
-	if o.Identity != "" {
+	switch {
+	case o.Identity != "":
 		return "identity:" + o.Identity
+	case o.Topic != "":
+		return "topic:" + o.Topic
 	}
 	return o.Set
 }
@@ -31,8 +36,8 @@ type Destination struct {
 	Owner
 	Name string // unique for the owner
 	Kind Kind
-	// Target is the URL to post to, or the name of the file, relative to the folder
-	// for event files.
+	// Target is the URL to post to, the name of the file, relative to the folder for
+	// event files, or the name of the topic.
 	Target string
 	// Events are the words of the event types that it wants (Words).
 	Events  []string
@@ -48,12 +53,19 @@ type Destination struct {
 	Confirmed bool
 	// Signature is the version of the signature of SNS, 1 or 2.
 	Signature int
+	// Raw: the event is posted without the envelope of SNS. Only subscriptions can.
+	Raw bool
 	// Dimensions part the counters of a destination of kind Metrics.
 	Dimensions []Dimension
+	// Via is set in what Book.Ways gives of a topic, and never kept.
+	Via Via
 
 	sealed  []byte // the secret that plain webhooks are signed with
 	version uint64 // of the record, to compare
 }
+
+// Via names the subscription that a destination of kind Topic is told through.
+type Via struct{ Topic, Subscription string }
 
 // Kind is how a destination is told.
 type Kind string
@@ -64,16 +76,20 @@ const (
 	SNS     Kind = "sns"     // a POST in the envelope of Amazon SNS
 	File    Kind = "file"    // a line of JSON
 	Metrics Kind = "metrics" // counters for Prometheus
+	Topic   Kind = "topic"   // through each subscription of a topic
 )
 
 // Most is the most destinations of one owner (spec section 8.1).
 const Most = 10
 
+// MostSubscriptions is the most subscriptions of one topic.
+const MostSubscriptions = 100
+
 // What can be wrong with a destination.
 var (
 	ErrBad   = errors.New("bad destination")
 	ErrName  = errors.New("the name of a destination is 1 to 64 of letters, digits, hyphen and underscore")
-	ErrCount = fmt.Errorf("a configuration set or an identity has at most %d destinations", Most)
+	ErrCount = fmt.Errorf("a configuration set or an identity has at most %d destinations, a topic %d subscriptions", Most, MostSubscriptions)
 )
 
 // Words gives the words for the types of events, as Destination.Events has them.
@@ -89,7 +105,9 @@ const maxTarget = 1024
 
 var (
 	nameForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	fileForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
+	// topicForm is what a topic may be called (that of SNS).
+	topicForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
+	fileForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
 )
 
 // Wants reports whether the destination is told of new events of a type.
@@ -106,14 +124,24 @@ func (d *Destination) Hears(word string) bool {
 	return d.Wants(word) && (d.Kind != SNS || d.Confirmed)
 }
 
-// check says what is wrong with a destination in itself, and puts its events in
-// order.
-func (d *Destination) check() error {
-	if (d.Set == "") == (d.Identity == "") {
-		return fmt.Errorf("%w: it belongs to a configuration set or to an identity", ErrBad)
+// single reports whether it is one thing.
+func (o Owner) single() bool {
+	n := 0
+	for _, name := range []string{o.Set, o.Identity, o.Topic} {
+		if name != "" {
+			n++
+		}
 	}
-	if !nameForm.MatchString(d.Name) {
-		return ErrName
+	return n == 1
+}
+
+// checkEvents says what is wrong with the events, and puts them in order.
+func (d *Destination) checkEvents() error {
+	if d.Owner.Topic != "" {
+		if len(d.Events) > 0 || d.Kind != SNS {
+			return fmt.Errorf("%w: a subscription is told what its topic is", ErrBad)
+		}
+		return nil
 	}
 	words, whose := Words(), ""
 	if d.Identity != "" {
@@ -128,15 +156,38 @@ func (d *Destination) check() error {
 		}
 	}
 	d.Events = slices.DeleteFunc(words, func(w string) bool { return !slices.Contains(d.Events, w) })
+	return nil
+}
+
+// check says what is wrong with a destination in itself, and puts its events in
+// order.
+func (d *Destination) check() error {
+	if !d.Owner.single() {
+		return fmt.Errorf("%w: it belongs to a configuration set or to an identity", ErrBad)
+	}
+	if !nameForm.MatchString(d.Name) {
+		return ErrName
+	}
+	if err := d.checkEvents(); err != nil {
+		return err
+	}
 	if len(d.Target) > maxTarget {
 		return fmt.Errorf("%w: its target is longer than %d octets", ErrBad, maxTarget)
 	}
 	if d.Kind != Metrics && len(d.Dimensions) > 0 {
 		return fmt.Errorf("%w: only counters have dimensions", ErrBad)
 	}
+	if d.Raw && d.Owner.Topic == "" {
+		return fmt.Errorf("%w: only subscriptions of a topic are told without an envelope", ErrBad)
+	}
 	switch d.Kind {
 	case Metrics:
 		return d.checkCounters()
+	case Topic:
+		if !topicForm.MatchString(d.Target) {
+			return fmt.Errorf("%w: %q is no name of a topic", ErrBad, d.Target)
+		}
+		return nil
 	case Webhook, SNS:
 		u, err := url.Parse(d.Target)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {

@@ -15,22 +15,24 @@ import (
 )
 
 // DestinationName names a destination: its account, the configuration set or the
-// identity that it belongs to, and its name there.
+// identity that it belongs to, and its name there. One that belongs to a topic is a
+// subscription of it.
 type DestinationName struct {
 	Account  string `json:"account"`
 	Set      string `json:"configuration_set,omitempty"`
 	Identity string `json:"identity,omitempty"`
+	Topic    string `json:"topic,omitempty"`
 	Name     string `json:"name"`
 }
 
-// Owner gives the set or the identity.
-func (n DestinationName) Owner() string { return cmp.Or(n.Set, n.Identity) }
+// Owner gives the set, the identity or the topic.
+func (n DestinationName) Owner() string { return cmp.Or(n.Set, n.Identity, n.Topic) }
 
 // Destination is a place that is told of the events of mail under a
 // configuration set, or sent as an identity.
 type Destination struct {
 	DestinationName
-	Kind       string                  `json:"kind"` // "webhook", "sns", "file" or "metrics"
+	Kind       string                  `json:"kind"` // "webhook", "sns", "file", "metrics" or "topic"
 	Target     string                  `json:"target"`
 	Events     []string                `json:"events"`
 	State      string                  `json:"state"` // "on", "unconfirmed", "disabled" or "parked"
@@ -173,10 +175,7 @@ func (s *Server) replayDestination(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	d, err = s.o.Destinations.Change(r.Context(), o, q.Name, func(d *destination.Destination) {
-		d.Parked, d.Disabled, d.Resumed = time.Time{}, false, time.Now().UTC()
-	})
-	if err != nil {
+	if d, err = s.o.Destinations.Resume(r.Context(), o, q.Name); err != nil {
 		return nil, err
 	}
 	s.o.Log.Info("destination resumed", "account", o.Account, "text", o.String()+"/"+d.Name, "to", again)
@@ -208,6 +207,11 @@ func (s *Server) listDestinations(r *http.Request) (any, error) {
 
 func (s *Server) destination(d destination.Destination) Destination {
 	state := "on"
+	for _, way := range s.o.Destinations.Ways(d) {
+		if !way.Parked.IsZero() {
+			d.Parked = way.Parked // one of its subscriptions is
+		}
+	}
 	switch {
 	case !d.Parked.IsZero():
 		state = "parked"
@@ -216,7 +220,7 @@ func (s *Server) destination(d destination.Destination) Destination {
 	case d.Kind == destination.SNS && !d.Confirmed:
 		state = "unconfirmed"
 	}
-	return Destination{DestinationName: DestinationName{s.name(d.Account), d.Set, d.Identity, d.Name}, Kind: string(d.Kind),
+	return Destination{DestinationName: DestinationName{s.name(d.Account), d.Set, d.Identity, d.Owner.Topic, d.Name}, Kind: string(d.Kind),
 		Target: d.Target, Events: d.Events, State: state, Parked: d.Parked, Signature: d.Signature, Created: d.Created,
 		Dimensions: d.Dimensions}
 }

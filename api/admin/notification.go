@@ -31,18 +31,11 @@ func (s *Server) setNotifications(r *http.Request) (any, error) {
 // unheard gives the types of feedback of which no destination of an identity or of
 // its default configuration set hears now.
 func (s *Server) unheard(i identity.Identity) (words []string) {
-	list := s.o.Destinations.Of(destination.Owner{Account: i.Account, Identity: i.Name})
-	if i.Set != "" {
-		list = append(list[:len(list):len(list)], s.o.Destinations.Of(destination.Owner{Account: i.Account, Set: i.Set})...)
-	}
-types:
 	for _, w := range []string{"bounce", "complaint"} {
-		for _, d := range list {
-			if d.Hears(w) {
-				continue types
-			}
+		if !s.o.Destinations.Hears(destination.Owner{Account: i.Account, Identity: i.Name}, w) &&
+			(i.Set == "" || !s.o.Destinations.Hears(destination.Owner{Account: i.Account, Set: i.Set}, w)) {
+			words = append(words, w)
 		}
-		words = append(words, w)
 	}
 	return words
 }

@@ -71,9 +71,14 @@ func (p *Publisher) Skipped(d destination.Destination) {
 	p.metrics.skipped.WithLabelValues(string(d.Kind)).Inc()
 }
 
-// Consumer names a destination in the outbox.
+// Consumer names a destination in the outbox, and each way to one that leads through
+// a topic. No name of a destination holds an at sign.
 func Consumer(d destination.Destination) string {
-	return event.DestinationConsumer(d.Account, d.Owner.String(), d.Name)
+	name := d.Name
+	if d.Via.Subscription != "" {
+		name += "@" + d.Via.Subscription
+	}
+	return event.DestinationConsumer(d.Account, d.Owner.String(), name)
 }
 
 // sweepEvery is how often events are looked for that nobody is told of any more:

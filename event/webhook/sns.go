@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -34,15 +35,20 @@ const askAgain = time.Hour
 // Topic names a destination as SNS does.
 type Topic struct{ Region, Account, Owner, Name string }
 
-// ARN gives the topic's. What no name of a topic has is a hyphen in it.
+// ARN gives the topic's. What no name of a topic has is a hyphen in it. A topic
+// that has no owner but its account is called as it is.
 func (t Topic) ARN() string {
+	prefix := "arn:aws:sns:" + t.Region + ":" + t.Account + ":"
+	if t.Owner == "" {
+		return prefix + t.Name
+	}
 	owner := strings.Map(func(r rune) rune {
 		if r == '_' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' {
 			return r
 		}
 		return '-'
 	}, t.Owner)
-	return "arn:aws:sns:" + t.Region + ":" + t.Account + ":" + owner + "_" + t.Name
+	return prefix + owner + "_" + t.Name
 }
 
 // SNSOptions is what an SNS is made from.
@@ -58,6 +64,10 @@ type SNSOptions struct {
 	PublicURL string
 	Token     string // that the owner of the URL shows to confirm
 	Confirmed bool
+	// Subscription is the end of the ARN of the subscription; empty makes one.
+	Subscription string
+	// Raw posts what happened without the envelope.
+	Raw bool
 }
 
 // SNS posts each event in the envelope of Amazon SNS (spec section 8.8). It is an
@@ -135,15 +145,23 @@ func (s *SNS) Tell(ctx context.Context, records []event.Record) ([]uint64, error
 		if s.o.Encoder.Notification {
 			subject, text = "", string(body)
 		}
-		return s.send(ctx, envelope{Type: typeNotification, MessageID: uuid(digest(s.o.Consumer, r.Seq)),
-			TopicARN: s.o.Topic.ARN(), Subject: subject, Message: text,
-			UnsubscribeURL: s.o.PublicURL + Path + "?" + url.Values{"Action": {"Unsubscribe"},
-				"SubscriptionArn": {s.subscription()}, "Token": {s.o.Token}}.Encode()}, r.Seq)
+		return s.notify(ctx, uuid(digest(s.o.Consumer, r.Seq)), subject, text, r.Seq)
 	})
 }
 
 func (s *SNS) subscription() string {
-	return s.o.Topic.ARN() + ":" + uuid([]byte("subscription "+s.o.Token))
+	return s.o.Topic.ARN() + ":" + cmp.Or(s.o.Subscription, uuid([]byte("subscription "+s.o.Token)))
+}
+
+// Say posts a text that is no event, of the id, to whoever has agreed.
+func (s *SNS) Say(ctx context.Context, id, subject, text string) error {
+	return s.notify(ctx, uuid([]byte(id+s.o.Token)), subject, text, 0)
+}
+
+func (s *SNS) notify(ctx context.Context, id, subject, text string, seq uint64) error {
+	return s.send(ctx, envelope{Type: typeNotification, MessageID: id, TopicARN: s.o.Topic.ARN(), Subject: subject, Message: text,
+		UnsubscribeURL: s.o.PublicURL + Path + "?" + url.Values{"Action": {"Unsubscribe"},
+			"SubscriptionArn": {s.subscription()}, "Token": {s.o.Token}}.Encode()}, seq)
 }
 
 // send signs an envelope and posts it.
@@ -164,8 +182,14 @@ func (s *SNS) send(ctx context.Context, e envelope, seq uint64) (err error) {
 	header.Set("x-amz-sns-message-type", e.Type)
 	header.Set("x-amz-sns-message-id", e.MessageID)
 	header.Set("x-amz-sns-topic-arn", e.TopicARN)
-	if seq > 0 {
+	if e.Type == typeNotification {
 		header.Set("x-amz-sns-subscription-arn", s.subscription())
+		if s.o.Raw {
+			header.Set("x-amz-sns-rawdelivery", "true")
+			body = []byte(e.Message)
+		}
+	}
+	if seq > 0 {
 		header.Set(HeaderSequence, strconv.FormatUint(seq, 10))
 	}
 	return post(ctx, s.o.Client, s.o.URL, header, body)
