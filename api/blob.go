@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func (b Blob) Encoded() int64 { return b.len }
 
 // Open reads the data. What is no base64 is an *Error when it is come upon.
 func (b Blob) Open() io.Reader {
-	text := bufio.NewReaderSize(io.NewSectionReader(b.body, b.off, b.len), 16<<10)
+	text := bufio.NewReaderSize(io.NewSectionReader(b.body, b.off, b.len), int(min(b.len+1, 16<<10)))
 	var plain io.Reader = &jsonText{in: text}
 	if b.escape == EscapeForm {
 		plain = &formText{in: text}
@@ -63,24 +64,33 @@ var errEscape = errors.New("malformed escape")
 // none, but PHP escapes slashes, and others plus and equals signs.
 type jsonText struct{ in *bufio.Reader }
 
-func (t *jsonText) Read(p []byte) (n int, err error) {
-	for n < len(p) {
-		if n > 0 && t.in.Buffered() == 0 {
-			return n, nil
-		}
-		c, err := t.in.ReadByte()
-		if err != nil {
-			return n, err
-		}
-		if c == '\\' {
-			if c, err = t.escaped(); err != nil {
-				return n, err
-			}
-		}
-		p[n] = c
-		n++
+func (t *jsonText) Read(p []byte) (int, error) {
+	return unescape(t.in, p, '\\', t.escaped)
+}
+
+// unescape reads what is there up to an escape, or one escape.
+func unescape(in *bufio.Reader, p []byte, escape byte, escaped func() (byte, error)) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
 	}
-	return n, nil
+	if _, err := in.Peek(1); err != nil {
+		return 0, err
+	}
+	text, _ := in.Peek(min(in.Buffered(), len(p)))
+	if i := bytes.IndexByte(text, escape); i >= 0 {
+		text = text[:i]
+	}
+	if len(text) > 0 {
+		n := copy(p, text)
+		_, err := in.Discard(n)
+		return n, err
+	}
+	if _, err := in.Discard(1); err != nil {
+		return 0, err
+	}
+	c, err := escaped()
+	p[0] = c
+	return 1, err
 }
 
 func (t *jsonText) escaped() (byte, error) {
@@ -111,30 +121,20 @@ func (t *jsonText) escaped() (byte, error) {
 // should be a blank; in base64 it can only be meant as itself.
 type formText struct{ in *bufio.Reader }
 
-func (t *formText) Read(p []byte) (n int, err error) {
-	for n < len(p) {
-		if n > 0 && t.in.Buffered() == 0 {
-			return n, nil
-		}
-		c, err := t.in.ReadByte()
-		if err != nil {
-			return n, err
-		}
-		if c == '%' {
-			var hex [2]byte
-			if _, err := io.ReadFull(t.in, hex[:]); err != nil {
-				return n, errEscape
-			}
-			v, err := strconv.ParseUint(string(hex[:]), 16, 8)
-			if err != nil {
-				return n, errEscape
-			}
-			c = byte(v)
-		}
-		p[n] = c
-		n++
+func (t *formText) Read(p []byte) (int, error) {
+	return unescape(t.in, p, '%', t.escaped)
+}
+
+func (t *formText) escaped() (byte, error) {
+	var hex [2]byte
+	if _, err := io.ReadFull(t.in, hex[:]); err != nil {
+		return 0, errEscape
 	}
-	return n, nil
+	v, err := strconv.ParseUint(string(hex[:]), 16, 8)
+	if err != nil {
+		return 0, errEscape
+	}
+	return byte(v), nil
 }
 
 // Place is the text that stands for a blob in what is left of a body when its

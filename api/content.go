@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
@@ -23,7 +24,7 @@ type content struct {
 	line     int // the longest that is taken
 	max      int64
 	facts    submission.Facts
-	raw      [contentBuf]byte
+	raw      []byte
 	out      []byte
 	ready    []byte
 	err      error
@@ -32,12 +33,16 @@ type content struct {
 	tooLarge func(int64) error
 }
 
-// newContent makes the content of a message of a caller.
-func newContent(in io.Reader, c *Call, line int, max int64, tooLarge func(int64) error) *content {
+// newContent makes the content of a message of a caller, of about size octets.
+func newContent(in io.Reader, c *Call, size int64, line int, max int64, tooLarge func(int64) error) *content {
 	if c.Principal.Strict {
 		line = strictLine
 	}
-	return &content{in: in, line: line, max: max, tooLarge: tooLarge, out: make([]byte, 0, 2*contentBuf+4)}
+	n := contentBuf
+	if size < contentBuf {
+		n = int(size) + 64
+	}
+	return &content{in: in, line: line, max: max, tooLarge: tooLarge, raw: make([]byte, n), out: make([]byte, 0, n+n/8)}
 }
 
 // Facts implements submission.Content.
@@ -57,23 +62,37 @@ func (c *content) Read(p []byte) (int, error) {
 }
 
 func (c *content) fill() {
-	n, err := c.in.Read(c.raw[:])
+	n, err := c.in.Read(c.raw)
 	c.out = c.out[:0]
-	for _, b := range c.raw[:n] {
-		if c.cr || b == '\n' {
-			c.end()
-			if c.cr = false; b == '\n' {
-				continue
+	rest := c.raw[:n]
+	c.facts.NUL = c.facts.NUL || bytes.IndexByte(rest, 0) >= 0
+	c.facts.EightBit = c.facts.EightBit || eightBit(rest)
+	if c.cr && n > 0 {
+		c.cr = false
+		c.end()
+		rest = bytes.TrimPrefix(rest, []byte{'\n'})
+	}
+	for len(rest) > 0 {
+		line, after, ended := bytes.Cut(rest, []byte{'\n'})
+		for {
+			part, next, cr := bytes.Cut(line, []byte{'\r'})
+			c.out = append(c.out, part...)
+			c.now += len(part)
+			if !cr {
+				break
 			}
+			if len(next) == 0 {
+				// What follows decides whose end it is: the next octet.
+				c.cr = !ended
+				break
+			}
+			c.end()
+			line = next
 		}
-		if b == '\r' {
-			c.cr = true
-			continue
+		if ended {
+			c.end()
 		}
-		c.facts.NUL = c.facts.NUL || b == 0
-		c.facts.EightBit = c.facts.EightBit || b >= 0x80
-		c.out = append(c.out, b)
-		c.now++
+		rest = after
 	}
 	if errors.Is(err, io.EOF) && (c.cr || c.now > 0) {
 		c.end() // the last line ends, too
@@ -94,6 +113,15 @@ func (c *content) fill() {
 	case err != nil:
 		c.err = io.EOF
 	}
+}
+
+func eightBit(text []byte) bool {
+	for _, b := range text {
+		if b >= 0x80 {
+			return true
+		}
+	}
+	return false
 }
 
 // end writes the end of a line.

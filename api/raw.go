@@ -48,13 +48,13 @@ func (r *Rooms) SendRaw(ctx context.Context, c *Call, m *Raw) (mail.ID, error) {
 	if err := r.recipients(req); err != nil {
 		return mail.ID{}, err
 	}
-	return r.submit(ctx, c, &m.Sending, req, m.Data.Open())
+	return r.submit(ctx, c, &m.Sending, req, m.Data.Open(), m.Data.Encoded())
 }
 
 // fromHeader fills the envelope from the header section (spec section 10.2): the
 // sender is Return-Path, else From.
 func (r *Rooms) fromHeader(c *Call, m *Raw, req *submission.Request) error {
-	section, err := r.header(c, m.Data.Open())
+	section, err := r.header(c, m.Data)
 	if err != nil {
 		return err
 	}
@@ -100,8 +100,8 @@ func sender(section *message.Section) (mail.ReversePath, error) {
 const maxSection = 256 << 10
 
 // header reads the header section of a message.
-func (r *Rooms) header(c *Call, in io.Reader) (*message.Section, error) {
-	text := newContent(in, c, r.LineOctets, r.MessageBytes, func(n int64) error { return tooLong(r.MessageBytes, n) })
+func (r *Rooms) header(c *Call, data Blob) (*message.Section, error) {
+	text := newContent(data.Open(), c, data.Encoded(), r.LineOctets, r.MessageBytes, func(n int64) error { return tooLong(r.MessageBytes, n) })
 	splitter := message.Splitter{Max: maxSection}
 	var header []byte
 	var buf [4 << 10]byte

@@ -88,7 +88,7 @@ func (r *Rooms) SendSimple(ctx context.Context, c *Call, m *Simple) (mail.ID, er
 		if err := msg.Write(&buf); err != nil {
 			return mail.ID{}, err
 		}
-		return r.submit(ctx, c, &m.Sending, req, &buf)
+		return r.submit(ctx, c, &m.Sending, req, &buf, int64(buf.Len()))
 	}
 	// What is attached never is in memory as a whole.
 	pr, pw := io.Pipe()
@@ -101,7 +101,7 @@ func (r *Rooms) SendSimple(ctx context.Context, c *Call, m *Simple) (mail.ID, er
 		_ = pr.Close()
 		<-written
 	}()
-	return r.submit(ctx, c, &m.Sending, req, pr)
+	return r.submit(ctx, c, &m.Sending, req, pr, contentBuf)
 }
 
 // request makes what is known of a submission without its recipients.
@@ -135,12 +135,12 @@ func (r *Rooms) recipients(req *submission.Request) error {
 }
 
 // submit hands a message to the desk.
-func (r *Rooms) submit(ctx context.Context, c *Call, s *Sending, req *submission.Request, in io.Reader) (mail.ID, error) {
+func (r *Rooms) submit(ctx context.Context, c *Call, s *Sending, req *submission.Request, in io.Reader, size int64) (mail.ID, error) {
 	most := r.MessageBytes
 	if s.MaxBytes > 0 {
 		most = min(most, s.MaxBytes)
 	}
-	req.Content = newContent(in, c, r.LineOctets, most, func(n int64) error { return tooLong(most, n) })
+	req.Content = newContent(in, c, size, r.LineOctets, most, func(n int64) error { return tooLong(most, n) })
 	return r.Desk.Submit(ctx, req)
 }
 

@@ -136,7 +136,7 @@ func (o *outliner) put(c byte) error {
 func (o *outliner) text() error {
 	if o.value && o.binary() {
 		start := o.at
-		if err := o.string(func(byte) error { return nil }); err != nil {
+		if err := o.skip(); err != nil {
 			return err
 		}
 		for _, c := range []byte(`"` + api.Place(start, o.at-1-start) + `"`) {
@@ -185,6 +185,40 @@ func (o *outliner) string(each func(byte) error) error {
 			if err := each(c); err != nil {
 				return err
 			}
+		}
+	}
+}
+
+// skip passes over the rest of a string and its last quote.
+func (o *outliner) skip() error {
+	for {
+		if _, err := o.in.Peek(1); err != nil {
+			return errEnds
+		}
+		text, _ := o.in.Peek(o.in.Buffered())
+		quote := bytes.IndexByte(text, '"')
+		if quote >= 0 {
+			text = text[:quote]
+		}
+		n := len(text)
+		escape := bytes.IndexByte(text, '\\')
+		if escape >= 0 {
+			n = escape
+		}
+		if _, err := o.in.Discard(n); err != nil {
+			return errEnds
+		}
+		o.at += int64(n)
+		switch {
+		case escape >= 0: // with what it escapes
+			for range 2 {
+				if _, err := o.next(); err != nil {
+					return errEnds
+				}
+			}
+		case quote >= 0:
+			_, err := o.next()
+			return err
 		}
 	}
 }
