@@ -214,7 +214,7 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 			return mail.ID{}, d.note(log, rec, "event", err)
 		}
 	}
-	first, err := d.append(ctx, c, m, maxAge, r.Key, stored)
+	first, err := d.append(ctx, c, m, maxAge, key(r, section), stored)
 	if err != nil {
 		return mail.ID{}, d.note(log, rec, "storage", storageReply(err))
 	}

@@ -16,7 +16,25 @@ var dropped = [...]string{
 	"Bcc", "Resent-Bcc", "Return-Path",
 	"X-SES-CONFIGURATION-SET", "X-SES-MESSAGE-TAGS", "X-SES-SOURCE-ARN", "X-SES-FROM-ARN",
 	"X-SES-RETURN-PATH-ARN", "X-SES-LIST-MANAGEMENT-OPTIONS", "X-SES-TENANT",
+	keyField,
 	"X-SES-Outgoing", // ours is added with each attempt
+}
+
+// keyField names a message by its client's own choice, so that a repeat is known
+// (Request.Key).
+const keyField = "X-Sesame-Idempotency-Key"
+
+// maxKey bounds it in octets.
+const maxKey = 255
+
+// key gives the key of a message: that of the request, else that of its header.
+func key(r *Request, s *message.Section) string {
+	if r.Key != "" {
+		return r.Key
+	}
+	field, _ := s.Get(keyField)
+	value := field.Value()
+	return value[:min(len(value), maxKey)]
 }
 
 // edit decides what changes in the header section: fields that go, and before

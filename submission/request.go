@@ -27,7 +27,7 @@ type Request struct {
 	ConfigurationSet string
 	Tags             []queue.Tag
 	// Key, when not empty, makes a repeat within 24 hours give the id of the
-	// first message of the account that had it.
+	// first message of the account that had it. Empty, the header may have one.
 	Key string
 }
 
