@@ -39,59 +39,75 @@ const bodyBuf = 32 << 10
 var errTooLarge = TooLarge("Request entity is too large.")
 
 // receive reads the body of r into the spool and hashes it. The caller discards the
-// draft.
+// draft. After an error there is nothing left to be read.
 func (d *Door) receive(w http.ResponseWriter, r *http.Request, max int64) (queue.Draft, [sha256.Size]byte, error) {
 	var sum [sha256.Size]byte
-	if r.ContentLength > max {
-		return nil, sum, errTooLarge
-	}
-	if r.ContentLength > 0 {
-		if err := d.o.Spool.Room(r.ContentLength); err != nil {
-			return nil, sum, Unavailable("Insufficient system storage").WithCause(err)
-		}
-	}
-	draft, err := d.o.Spool.Draft(r.Context())
+	draft, err := d.draft(r, max)
 	if err != nil {
-		return nil, sum, Unavailable("Temporary service failure").WithCause(err)
+		d.drain(w, r, max)
+		return nil, sum, err
 	}
 	h := sha256.New()
 	in := &paced{body: r.Body, control: http.NewResponseController(w), start: time.Now()}
-	defer in.done()
 	buf := d.bufs.Get().(*[bodyBuf]byte)
 	defer d.bufs.Put(buf)
 	for {
 		n, err := in.Read(buf[:])
-		if n > 0 {
-			if draft.Size()+int64(n) > max {
-				draft.Discard()
-				return nil, sum, errTooLarge
-			}
-			h.Write(buf[:n])
-			if _, err := draft.Write(buf[:n]); err != nil {
-				draft.Discard()
-				return nil, sum, Unavailable("Insufficient system storage").WithCause(err)
-			}
+		if draft.Size()+int64(n) > max {
+			draft.Discard()
+			d.drain(w, r, max)
+			return nil, sum, errTooLarge
+		}
+		h.Write(buf[:n])
+		if _, err := draft.Write(buf[:n]); err != nil {
+			draft.Discard()
+			d.drain(w, r, max)
+			return nil, sum, noRoom(err)
 		}
 		switch {
 		case errors.Is(err, io.EOF):
+			in.done()
 			h.Sum(sum[:0])
 			return draft, sum, nil
 		case err != nil:
 			draft.Discard()
+			in.cut(w)
 			return nil, sum, Unreadable("The request body ended too early.").WithCause(err)
 		}
 	}
 }
 
+// draft begins a body, if there is room for what the client says is its size.
+func (d *Door) draft(r *http.Request, max int64) (queue.Draft, error) {
+	if r.ContentLength > max {
+		return nil, errTooLarge
+	}
+	if r.ContentLength > 0 {
+		if err := d.o.Spool.Room(r.ContentLength); err != nil {
+			return nil, noRoom(err)
+		}
+	}
+	draft, err := d.o.Spool.Draft(r.Context())
+	if err != nil {
+		return nil, Unavailable("Temporary service failure").WithCause(err)
+	}
+	return draft, nil
+}
+
+func noRoom(err error) error { return Unavailable("Insufficient system storage").WithCause(err) }
+
 // drain reads what is left of a body that is refused, so that the client, which
 // may read only after it has written, sees why. It takes no more than a good body
-// would.
+// would; then the connection ends with the answer.
 func (d *Door) drain(w http.ResponseWriter, r *http.Request, max int64) {
 	in := &paced{body: r.Body, control: http.NewResponseController(w), start: time.Now()}
-	defer in.done()
 	buf := d.bufs.Get().(*[bodyBuf]byte)
 	defer d.bufs.Put(buf)
-	_, _ = io.CopyBuffer(onlyWriter{io.Discard}, io.LimitReader(in, max), buf[:])
+	n, err := io.CopyBuffer(onlyWriter{io.Discard}, io.LimitReader(in, max), buf[:])
+	in.done()
+	if err != nil || n == max {
+		in.cut(w)
+	}
 }
 
 // onlyWriter keeps io.CopyBuffer to the buffer that it was given.
@@ -120,6 +136,13 @@ func (p *paced) Read(b []byte) (int, error) {
 // done takes the deadline away: one that passes while the call is answered would
 // end it.
 func (p *paced) done() { _ = p.control.SetReadDeadline(time.Time{}) }
+
+// cut ends the connection with the answer: net/http would wait for the rest of the
+// body, however long that takes.
+func (p *paced) cut(w http.ResponseWriter) {
+	w.Header().Set("Connection", "close")
+	_ = p.control.SetReadDeadline(time.Unix(1, 0))
+}
 
 func newBufs() *sync.Pool {
 	return &sync.Pool{New: func() any { return new([bodyBuf]byte) }}

@@ -101,7 +101,6 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, c *Call, iface Int
 	}
 	draft, sum, err := d.receive(w, r, iface.MaxBody())
 	if err != nil {
-		d.drain(w, r, iface.MaxBody())
 		return iface.Refuse(c.ID, Explain(err))
 	}
 	defer draft.Discard()

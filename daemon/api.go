@@ -31,5 +31,6 @@ func (d *Daemon) serveAPI(ctx context.Context) error {
 	if _, inTLS, _ := config.SplitAPI(d.cfg.Listen.API); inTLS {
 		conf = d.tlsConfig()
 	}
+	l = api.Bound(l, d.cfg.Limits.Connections, d.cfg.Limits.ConnectionsPerIP)
 	return api.Serve(ctx, l, conf, door, stopTime, d.logger("api"))
 }
