@@ -1,0 +1,83 @@
+package e2e_test
+
+// apiCall is one line of what every SDK calls, in this order. $c is the SDK's name
+// and $domain its identity's; what a line keeps stands for what came.
+type apiCall struct {
+	// service is ses, sesv2, nodemailer, or sesame for a command of the operator.
+	service, op string
+	in          string // JSON; for a command its arguments
+	// want is what the answer holds at least, as JSON in which "*" is any text or
+	// number, or an error as "Code: message", of which the message may be cut short.
+	want string
+	// keep names parts of the answer, as in "id=MessageId tag=Tags.0".
+	keep string
+	// mail is what ids in the answer stand for, as in "MessageId=Subject"; the
+	// message arrives.
+	mail []string
+	// as names the keys to call with; empty is the SDK's own.
+	as string
+}
+
+const (
+	v1  = "ses"
+	v2  = "sesv2"
+	cmd = "sesame"
+)
+
+// apiSends are made by each SDK, by TLS and without, in both profiles.
+var apiSends = []apiCall{
+	{service: v1, op: "SendEmail", in: `{"Source": "Sender <sender@$domain>", "Destination": {"ToAddresses": ["recipient@example.net"]},
+		"Message": {"Subject": {"Data": "$c: v1 text & html"}, "Body": {"Text": {"Data": "text\n"}, "Html": {"Data": "<p>Grüße &c.</p>"}}}}`,
+		want: `{"MessageId": "*"}`, mail: []string{"MessageId=$c: v1 text & html"}},
+	{service: v1, op: "SendRawEmail", in: `{"RawMessage": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\nSubject: $c: v1 raw\n\nbody\n"}}}`,
+		want: `{"MessageId": "*"}`, mail: []string{"MessageId=$c: v1 raw"}},
+	{service: v1, op: "SendRawEmail", in: `{"Source": "sender@$domain", "Destinations": ["recipient@example.net"], "Tags": [{"Name": "kind", "Value": "raw"}],
+		"RawMessage": {"Data": {"$blob": "From: sender@$domain\r\nTo: nobody-else@example.org\r\nSubject: $c: v1 raw to others\r\n\r\nbody\r\n"}}}`,
+		want: `{"MessageId": "*"}`, mail: []string{"MessageId=$c: v1 raw to others"}},
+	{service: v2, op: "SendEmail", in: `{"FromEmailAddress": "Ünder <sender@$domain>", "Destination": {"ToAddresses": ["recipient@example.net"]},
+		"Content": {"Simple": {"Subject": {"Data": "$c: v2 simple"}, "Body": {"Text": {"Data": "text"}}}}, "EmailTags": [{"Name": "kind", "Value": "simple"}]}`,
+		want: `{"MessageId": "*"}`, mail: []string{"MessageId=$c: v2 simple"}},
+	{service: v2, op: "SendEmail", in: `{"FromEmailAddress": "sender@$domain", "Destination": {"ToAddresses": ["recipient@example.net"]},
+		"Content": {"Simple": {"Subject": {"Data": "$c: v2 attached"}, "Body": {"Text": {"Data": "text"}}, "Headers": [{"Name": "X-Campaign", "Value": "7"}],
+		"Attachments": [{"FileName": "a.txt", "RawContent": {"$blob": "attached"}, "ContentType": "text/plain"}]}}}`,
+		want: `{"MessageId": "*"}`, mail: []string{"MessageId=$c: v2 attached"}},
+	{service: v2, op: "SendEmail", in: `{"Content": {"Raw": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\nSubject: $c: v2 raw\n\nbody\n"}}}}`,
+		want: `{"MessageId": "*"}`, mail: []string{"MessageId=$c: v2 raw"}},
+	// Which brings a Message-ID of its own.
+	{service: "nodemailer", op: "verify", in: `[]`, want: `{}`},
+	{service: "nodemailer", op: "sendMail", in: `[{"from": "Sender <sender@$domain>", "to": "recipient@example.net", "subject": "$c: nodemailer", "text": "Grüße",
+		"attachments": [{"filename": "a.txt", "content": "attached"}]}]`, want: `{"response": "*"}`, mail: []string{"response=$c: nodemailer"}},
+}
+
+// apiCalls are made by each SDK in an account of its own.
+var apiCalls = []apiCall{
+	// What each kind of refusal is to an SDK.
+	{service: v1, op: "GetSendQuota", in: `{}`, as: "unknown", want: "InvalidClientTokenId: The security token included in the request is invalid."},
+	{service: v2, op: "GetAccount", in: `{}`, as: "unknown", want: "UnrecognizedClientException: The security token included in the request is invalid."},
+	{service: v1, op: "GetSendQuota", in: `{}`, as: "wrong", want: "SignatureDoesNotMatch: The request signature we calculated does not match"},
+	{service: v2, op: "GetAccount", in: `{}`, as: "wrong", want: "InvalidSignatureException: The request signature we calculated does not match"},
+	{service: v1, op: "GetSendQuota", in: `{}`, as: "elsewhere", want: "SignatureDoesNotMatch: Credential should be scoped to a valid region."},
+	{service: v2, op: "GetAccount", in: `{}`, as: "elsewhere", want: "InvalidSignatureException: Credential should be scoped to a valid region."},
+	{service: v1, op: "SendEmail", in: `{"Source": "sender@example.org", "Destination": {"ToAddresses": ["recipient@example.net"]},
+		"Message": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}}`,
+		want: "MessageRejected: Email address is not verified. The following identities failed the check in region LOCAL-1: sender@example.org"},
+	{service: v2, op: "SendEmail", in: `{"FromEmailAddress": "sender@example.org", "Destination": {"ToAddresses": ["recipient@example.net"]},
+		"Content": {"Simple": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}}}`,
+		want: "MessageRejected: Email address is not verified. The following identities failed the check in region LOCAL-1: sender@example.org"},
+	{service: v1, op: "SendRawEmail", in: `{"ConfigurationSetName": "absent", "RawMessage": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}`,
+		want: "ConfigurationSetDoesNotExist: Configuration set <absent> does not exist."},
+	{service: v2, op: "SendEmail", in: `{"ConfigurationSetName": "absent", "Content": {"Raw": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}}`,
+		want: "NotFoundException: Configuration set <absent> does not exist."},
+
+	// The account.
+	{service: v1, op: "GetSendQuota", in: `{}`, want: `{"Max24HourSend": 50000, "MaxSendRate": 500, "SentLast24Hours": "*"}`},
+	{service: v2, op: "GetAccount", in: `{}`, want: `{"ProductionAccessEnabled": true, "SendingEnabled": true, "SendQuota": {"Max24HourSend": 50000, "MaxSendRate": 500}}`},
+	{service: v1, op: "UpdateAccountSendingEnabled", in: `{"Enabled": false}`, want: `{}`},
+	{service: v1, op: "GetAccountSendingEnabled", in: `{}`, want: `{"Enabled": false}`},
+	{service: v1, op: "SendEmail", in: `{"Source": "sender@$domain", "Destination": {"ToAddresses": ["recipient@example.net"]},
+		"Message": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}}`, want: "AccountSendingPausedException: "},
+	{service: v2, op: "SendEmail", in: `{"FromEmailAddress": "sender@$domain", "Destination": {"ToAddresses": ["recipient@example.net"]},
+		"Content": {"Simple": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}}}`, want: "SendingPausedException: "},
+	{service: v2, op: "PutAccountSendingAttributes", in: `{"SendingEnabled": true}`, want: `{}`},
+	{service: v2, op: "GetAccount", in: `{}`, want: `{"SendingEnabled": true}`},
+}
