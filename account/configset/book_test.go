@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -38,18 +39,19 @@ func TestASetIsThereAfterReopenAsItWasChanged(t *testing.T) {
 	made, err := b.Change(t.Context(), shop, "News", func(s *configset.Set) {
 		s.TLS, s.MaxDelivery, s.Sending = configset.Require, time.Hour, false
 		s.Suppression, s.Pool, s.Unsubscribe = configset.SuppressNone, "bulk", "news"
+		s.Labels = s.Labels.With(account.Labels{"team": "red"})
 		s.Name, s.Account = "Other", "000000000001" // these stay
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := configset.Set{Account: shop, Name: "News", Created: made.Created, TLS: configset.Require,
-		MaxDelivery: time.Hour, Suppression: configset.SuppressNone, Pool: "bulk", Unsubscribe: "news"}
-	if made != want || made.Created.IsZero() {
+		MaxDelivery: time.Hour, Suppression: configset.SuppressNone, Pool: "bulk", Unsubscribe: "news", Labels: account.Labels{"team": "red"}}
+	if !reflect.DeepEqual(made, want) || made.Created.IsZero() {
 		t.Errorf("got %+v, want %+v", made, want)
 	}
 	for _, b := range []*configset.Book{b, open(t, dir)} {
-		if got, err := b.Get(shop, "News"); err != nil || got != want {
+		if got, err := b.Get(shop, "News"); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 		for _, none := range [][2]string{{shop, "news"}, {"000000000001", "News"}, {shop, ""}} {
@@ -81,6 +83,7 @@ func TestSetsThatCannotBeAreRefused(t *testing.T) {
 		"parts of a second":   {func(s *configset.Set) { s.MaxDelivery = time.Hour + 1 }, configset.ErrDelivery},
 		"unknown suppression": {func(s *configset.Set) { s.Suppression = "some" }, configset.ErrSuppression},
 		"a list with blank":   {func(s *configset.Set) { s.Unsubscribe = "my list" }, configset.ErrUnsubscribe},
+		"a tag without key":   {func(s *configset.Set) { s.Labels = account.Labels{"": "x"} }, account.ErrLabels},
 		"unknown pool":        {func(s *configset.Set) { s.Pool = "Bulk" }, configset.ErrPool},
 	} {
 		t.Run(name, func(t *testing.T) {
