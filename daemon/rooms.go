@@ -137,7 +137,7 @@ func (d *Daemon) buildQueue(context.Context) error {
 		Region: d.cfg.Region, FeedbackKey: d.keys.Key("feedback-id", 32), Sets: d.sets,
 		IdentityDefaults: d.identities.Defaults,
 		Renew:            d.auth.Renew, Unsubscribe: d.unsubscribeAddress(), Return: d.returnDomains(),
-		Keys: d.identities.KeyRefs, ServiceKeys: d.serviceKeys, Interest: d.interest, Observe: d.observeSend, Now: d.queue.Now,
+		Keys: d.identities.SenderKeys, ServiceKeys: d.serviceKeys, Interest: d.interest, Observe: d.observeSend, Now: d.queue.Now,
 		Published: d.published, IdentityName: d.identityName,
 		MessageBytes: d.cfg.Limits.MessageBytes, MaxAge: d.cfg.Delivery.MaxAge,
 		ShowClient: d.cfg.Delivery.ShowClientAddress, Trace: d.trace, Log: d.logger("submission"), Metrics: d.metrics,

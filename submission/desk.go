@@ -57,9 +57,9 @@ type Options struct {
 	// Unsubscribe gives the address at which a recipient leaves a mailing list, of at
 	// most rewrite.MaxURL octets; nil: nobody can.
 	Unsubscribe func(unsubscribe.Link) string
-	// Keys names the DKIM keys for the domain of a From field, ServiceKeys those
+	// Keys names the DKIM keys for the address of a From field, ServiceKeys those
 	// of the service domain, which signs everything beside it; nil is none.
-	Keys        func(account, domain string) []string
+	Keys        func(account string, from mail.Address) []string
 	ServiceKeys func() []string
 	// Interest names the consumers that want an event about a message; nil is none.
 	Interest func(t event.Type, m *queue.Message) []string

@@ -88,8 +88,8 @@ func desk(t testing.TB, s *spool, alter ...func(*submission.Options)) *submissio
 	o := submission.Options{
 		Hostname: "mx1.example.com", Spool: s, Queue: s, Minter: minter,
 		Rules: admission.Rules(admission.Options{Region: "local-1", Identities: verified{}}),
-		Keys: func(account, domain string) []string {
-			return []string{account + "/" + domain}
+		Keys: func(account string, from mail.Address) []string {
+			return []string{account + "/" + from.Domain()}
 		},
 		Now: func() time.Time { return accepted }, MessageBytes: 10000, MaxAge: time.Hour,
 	}
@@ -335,7 +335,7 @@ func TestUnsignedMailIsWarnedOfOnceAnHourForEachDomain(t *testing.T) {
 	var log bytes.Buffer
 	now := accepted
 	d := desk(t, &spool{}, func(o *submission.Options) {
-		o.Keys = func(string, string) []string { return nil }
+		o.Keys = func(string, mail.Address) []string { return nil }
 		o.Now = func() time.Time { return now }
 		o.Log = slog.New(slog.NewTextHandler(&log, nil))
 	})

@@ -35,7 +35,7 @@ func (d *Desk) senderKeys(account string, s *message.Section, now time.Time) []s
 		return nil
 	}
 	domain := from[0].Domain()
-	refs := d.o.Keys(account, domain)
+	refs := d.o.Keys(account, from[0])
 	if len(refs) == 0 && d.warned.first(account+" "+domain, now) {
 		d.o.Log.Warn("mail goes unsigned, the identity has no DKIM key", "account", account, "domain", domain)
 	}

@@ -92,6 +92,9 @@ type AddOptions struct {
 	// Selector and Private bring a key of the owner's instead.
 	Selector string
 	Private  []byte
+	// Set is for mail that names none, Labels are its owner's words for it.
+	Set    string
+	Labels account.Labels
 }
 
 // Add makes an identity for an account, given by its id. One that exists is
@@ -113,7 +116,10 @@ func (b *Book) Add(ctx context.Context, accountID, text string, o AddOptions) (I
 		return Identity{}, ErrLimit
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	d := data{V: version, Created: now, Verified: o.Verified}
+	d := data{V: version, Created: now, Verified: o.Verified, Set: o.Set, Labels: o.Labels}
+	if err := d.check(); err != nil {
+		return Identity{}, fmt.Errorf("identity %s: %w", text, err)
+	}
 	if n.local == "" {
 		// Before the lock: an RSA key takes a while.
 		if err := b.firstKeys(n, &d, o); err != nil {

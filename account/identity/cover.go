@@ -16,13 +16,8 @@ func (b *Book) Covers(accountID string, a mail.Address) (Identity, bool) {
 	n := nameOf(accountID, a)
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	if e := b.verified(n); e != nil {
+	if e := b.address(n); e != nil {
 		return e.Identity, true
-	}
-	if base, _, found := strings.Cut(n.local, "+"); found && base != "" {
-		if e := b.verified(name{n.account, base, n.domain}); e != nil {
-			return e.Identity, true
-		}
 	}
 	if e := b.nearest(n.account, n.domain); e != nil {
 		return e.Identity, true

@@ -32,6 +32,9 @@ type data struct {
 	Set      string            `json:"configuration_set,omitempty"`
 	Tags     map[string]string `json:"tags,omitempty"`
 
+	Sign   Switch         `json:"sign,omitempty"`
+	Labels account.Labels `json:"labels,omitempty"`
+
 	NoForwarding bool     `json:"no_forwarding,omitempty"`
 	Headers      []string `json:"notification_headers,omitempty"`
 }
@@ -44,6 +47,7 @@ type keyData struct {
 	Use       Use       `json:"use,omitempty"`
 	Retired   time.Time `json:"retired,omitzero"`
 	Easy      bool      `json:"easy,omitempty"`
+	Made      time.Time `json:"made,omitzero"`
 }
 
 // linkData is the link that was mailed last. Of its secret there is a hash.
@@ -83,7 +87,6 @@ func decodeData(r account.Record) (data, error) {
 type entry struct {
 	Identity
 	version uint64
-	easy    []string // selectors
 	link    *linkData
 	keys    []*atomic.Pointer[dkim.Key] // beside Identity.Keys
 }
@@ -97,10 +100,11 @@ func decode(r account.Record) (name, *entry, error) {
 	if err != nil {
 		return name{}, nil, fmt.Errorf("identity %q of %s: %w", r.Name, r.Account, err)
 	}
-	e := &entry{version: r.Version, easy: d.Easy, link: d.Link, Identity: Identity{
+	e := &entry{version: r.Version, link: d.Link, Identity: Identity{
 		Account: r.Account, Name: r.Name, Created: d.Created, ByWord: d.Verified,
 		Verification: orNotStarted(d.Verification), DKIM: orNotStarted(d.DKIM), Token: d.Token,
 		Rotating: d.Rotating, Paused: d.Paused, Set: d.Set, Tags: d.Tags, NoForwarding: d.NoForwarding, Headers: d.Headers,
+		Sign: d.Sign, Easy: d.Easy, Labels: d.Labels,
 	}}
 	s := e.Verification.State
 	e.Verified = d.Verified || s == Success || s == TemporaryFailure
@@ -116,7 +120,7 @@ func decode(r account.Record) (name, *entry, error) {
 		if k.Algorithm == dkim.Ed25519.String() {
 			alg = dkim.Ed25519
 		}
-		e.Keys = append(e.Keys, Key{k.Selector, alg, k.TXT, k.Use, k.Retired, k.Easy})
+		e.Keys = append(e.Keys, Key{k.Selector, alg, k.TXT, k.Use, k.Retired, k.Easy, k.Made})
 		e.keys = append(e.keys, new(atomic.Pointer[dkim.Key]))
 	}
 	return n, e, nil

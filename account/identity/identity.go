@@ -55,6 +55,12 @@ type Identity struct {
 	// Set and Tags are given to mail that names none.
 	Set  string
 	Tags map[string]string
+	// Sign turns DKIM on or off by its owner's wish.
+	Sign Switch
+	// Easy are the three selectors of Easy DKIM, which take turns; empty without it.
+	Easy []string
+	// Labels are its owner's words for it. The map is not to be changed.
+	Labels account.Labels
 }
 
 // IsDomain tells a domain from an address.
@@ -94,6 +100,8 @@ type Key struct {
 	// Easy: the record stands under the service domain, and the identity's own
 	// domain has a CNAME to it.
 	Easy bool
+	// Made is when we made it; zero for one that was brought.
+	Made time.Time
 }
 
 // MailFrom is a MAIL FROM domain of an identity's own (spec section 4.7).

@@ -35,11 +35,7 @@ func (b *Book) firstKeys(n name, d *data, o AddOptions) error {
 	}
 	var specs []keyData
 	if b.o.Service != "" && n.account != account.SystemID {
-		for range easyKeys {
-			d.Easy = append(d.Easy, newEasy())
-		}
-		specs = append(specs, keyData{Selector: d.Easy[0], Algorithm: dkim.RSA.String(), Easy: true},
-			keyData{Selector: d.Easy[1], Algorithm: dkim.RSA.String(), Easy: true, Use: Next})
+		d.Easy, specs = easySpecs()
 	} else {
 		specs = append(specs, keyData{Selector: selector(d.Created, dkim.RSA), Algorithm: dkim.RSA.String()})
 	}
@@ -67,6 +63,7 @@ func (b *Book) makeKey(n name, k keyData) (keyData, error) {
 	if err != nil {
 		return keyData{}, fmt.Errorf("make DKIM key: %w", err)
 	}
+	k.Made = time.Now().UTC().Truncate(time.Second)
 	return b.sealKey(n, k, private)
 }
 
@@ -127,9 +124,14 @@ func (b *Book) KeyRefs(accountID, domain string) []string {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	e := b.nearest(accountID, domain)
-	if e == nil || !e.signs() {
+	if e == nil || !e.signs() || e.Sign == Off {
 		return nil
 	}
+	return e.refs()
+}
+
+// refs names the keys in use.
+func (e *entry) refs() []string {
 	refs := make([]string, 0, len(e.Keys))
 	for _, k := range e.Keys {
 		if k.Use == Signing {

@@ -127,9 +127,9 @@ func (l looker) ownership(ctx context.Context, e *entry, f *findings) outcome {
 		return good
 	}
 	results := []outcome{l.token(ctx, tokenName(e.Name), "", e.Token), l.token(ctx, e.Name, tokenPrefix, e.Token)}
-	if len(e.easy) > 0 && l.b.o.Service != "" {
+	if len(e.Easy) > 0 && l.b.o.Service != "" {
 		o := good
-		for _, s := range e.easy {
+		for _, s := range e.Easy {
 			to, _, err := l.dns.CNAME(ctx, selectorName(s, e.Name))
 			if one := answered(err); one != good {
 				o = max(o, one)

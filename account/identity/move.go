@@ -80,15 +80,16 @@ func (c *Checker) note(n name, f findings, now time.Time) bool {
 // keyAfterNext makes, outside the lock, the Easy DKIM key that is to be published
 // once the next one is in use.
 func (c *Checker) keyAfterNext(n name, e *entry, f findings) ([]keyData, error) {
-	turning := e.Rotating && f.next == good && hasNext(e.Keys)
-	if len(e.easy) == 0 || !turning && !easyKeyLacking(e.Keys) {
+	// No Easy DKIM key follows one that the owner brings.
+	turning := e.Rotating && f.next == good && e.kinds(Next) == easy
+	if len(e.Easy) == 0 || !turning && (e.Rotating || !easyKeyLacking(e.Keys)) {
 		return nil, nil
 	}
 	for _, k := range e.Keys {
 		if !k.Easy || k.Use == Old {
 			continue
 		}
-		next, ok := c.o.Book.nextKey(e.easy, e.Keys, k, time.Now().UTC())
+		next, ok := c.o.Book.nextKey(e.Easy, e.Keys, k, time.Now().UTC())
 		if !ok {
 			return nil, nil // its name is not free yet
 		}

@@ -56,7 +56,7 @@ const tokenPrefix = "sesame:"
 func (b *Book) keyRecords(i Identity) []Record {
 	var records []Record
 	if e := b.get(name{i.Account, "", i.Name}); e != nil && b.o.Service != "" {
-		for _, s := range e.easy {
+		for _, s := range e.Easy {
 			records = append(records, Record{selectorName(s, i.Name), "CNAME", b.easyTarget(s)})
 		}
 	}

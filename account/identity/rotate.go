@@ -67,7 +67,7 @@ func (b *Book) nextKeys(n name, e *entry, selector string, private []byte) ([]ke
 		}) {
 			continue
 		}
-		next, ok := b.nextKey(e.easy, e.Keys, k, time.Now().UTC())
+		next, ok := b.nextKey(e.Easy, e.Keys, k, time.Now().UTC())
 		if !ok {
 			return nil, fmt.Errorf("%w: the key before the last must stay published until %s", ErrSetting, freeAt(e.Keys).Format(time.DateTime)+" UTC")
 		}
@@ -109,15 +109,14 @@ func freeAt(keys []Key) (t time.Time) {
 // turn takes the next keys into use. Of Easy DKIM the key after them is made
 // already (made), so that it is long published when its turn comes.
 func turn(d *data, made []keyData, now time.Time) {
-	brought := true // a key that the owner brought replaces all
-	for _, k := range d.Keys {
-		if k.Use == Next && k.Easy {
-			brought = false
-		}
+	easyKey := func(u Use) bool {
+		return slices.ContainsFunc(d.Keys, func(k keyData) bool { return k.Use == u && k.Easy })
 	}
+	// A key that the owner brought replaces all, and so does Easy DKIM in its place.
+	all := !easyKey(Next) || !easyKey(Signing)
 	for i := range d.Keys {
 		k := &d.Keys[i]
-		if k.Use == Signing && (brought || followed(d.Keys, k.Algorithm)) {
+		if k.Use == Signing && (all || followed(d.Keys, k.Algorithm)) {
 			k.Use, k.Retired = Old, now
 		}
 	}

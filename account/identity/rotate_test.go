@@ -133,7 +133,7 @@ func TestAKeyOfTheOwnersVerifiesAndIsReplacedByAnother(t *testing.T) {
 }
 
 func TestAKeyBroughtLaterProvesNothingUntilDNSShowsIt(t *testing.T) {
-	const private = "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g"
+
 	watch(t, identity.Options{}, func(t *testing.T, w *watched) {
 		add(t, w.Book, alice, "example.org", identity.AddOptions{})
 		i, err := w.RotateDKIM(t.Context(), alice, "example.org", "mine", []byte(private))
