@@ -54,6 +54,8 @@ type Account struct {
 	Suppressed Suppressed
 	// Warned is when Contact last heard that the daily quota is nearly used up.
 	Warned time.Time
+	// Details is what the owner told of the account's mail; nil is nothing.
+	Details *Details
 }
 
 // Throttle is what becomes of mail beyond an account's rate.
@@ -105,6 +107,11 @@ func (a Account) check() error {
 	if !a.Suppress.known() || !a.Suppressed.known() {
 		return ErrSuppress
 	}
+	if a.Details != nil {
+		if err := a.Details.check(); err != nil {
+			return err
+		}
+	}
 	if a.MaxDay < 0 || !(a.MaxRate >= 0 && a.MaxRate <= maxRate) {
 		return ErrLimit
 	}
@@ -140,13 +147,14 @@ type accountData struct {
 	Suppress   Suppress   `json:"suppress,omitempty"`
 	Suppressed Suppressed `json:"suppressed,omitempty"`
 	Warned     time.Time  `json:"warned,omitzero"`
+	Details    *Details   `json:"details,omitempty"`
 }
 
 func (a Account) record(version uint64) (Record, error) {
 	data, err := json.Marshal(accountData{
 		V: accountVersion, Name: a.Name, Created: a.Created, Profile: a.Profile, Production: a.Production,
 		MaxDay: a.MaxDay, MaxRate: a.MaxRate, Throttle: a.Throttle, Contact: a.Contact,
-		Paused: a.Paused, SendingOff: a.SendingOff, Suppress: a.Suppress, Suppressed: a.Suppressed, Warned: a.Warned,
+		Paused: a.Paused, SendingOff: a.SendingOff, Suppress: a.Suppress, Suppressed: a.Suppressed, Warned: a.Warned, Details: a.Details,
 	})
 	return Record{Kind: KindAccount, Account: a.ID, Name: a.ID, Version: version, Data: data}, err
 }
@@ -162,6 +170,6 @@ func decodeAccount(r Record) (Account, error) {
 	return Account{
 		ID: r.Name, Name: d.Name, Created: d.Created, Profile: d.Profile, Production: d.Production,
 		MaxDay: d.MaxDay, MaxRate: d.MaxRate, Throttle: d.Throttle, Contact: d.Contact,
-		Paused: d.Paused, SendingOff: d.SendingOff, Suppress: d.Suppress, Suppressed: d.Suppressed, Warned: d.Warned,
+		Paused: d.Paused, SendingOff: d.SendingOff, Suppress: d.Suppress, Suppressed: d.Suppressed, Warned: d.Warned, Details: d.Details,
 	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/sesame-mta/sesame/account"
@@ -150,12 +151,13 @@ const page = 1000
 
 // Filter narrows what All gives; zero fields do not narrow.
 type Filter struct {
-	Reason       Reason
+	Reasons      []Reason  // any of them
 	Since, Until time.Time // of the last update
+	After        string    // a Key: only entries behind it
 }
 
 func (f Filter) takes(e *Entry) bool {
-	return (f.Reason == 0 || f.Reason == e.Reason) &&
+	return (len(f.Reasons) == 0 || slices.Contains(f.Reasons, e.Reason)) &&
 		(f.Since.IsZero() || !e.Updated.Before(f.Since)) && (f.Until.IsZero() || e.Updated.Before(f.Until))
 }
 
@@ -163,7 +165,7 @@ func (f Filter) takes(e *Entry) bool {
 // error is the last.
 func (l *Lists) All(ctx context.Context, owner string, f Filter) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		for after := ""; ; {
+		for after := f.After; ; {
 			entries, err := l.o.Store.Page(ctx, owner, after, page)
 			if err != nil {
 				yield(Entry{}, err)

@@ -222,7 +222,7 @@ func TestManyPagesAreListedAndRemoved(t *testing.T) {
 	if len(got) != len(entries) || !slices.IsSorted(got) {
 		t.Errorf("%d listed", len(got))
 	}
-	f := suppression.Filter{Reason: suppression.Complaint, Since: entries[1000].Updated, Until: entries[1010].Updated}
+	f := suppression.Filter{Reasons: []suppression.Reason{suppression.Complaint}, Since: entries[1000].Updated, Until: entries[1010].Updated}
 	if got := all(t, l, shop, f); len(got) != 5 || got[0] != "U1001@example.org" || got[4] != "U1009@example.org" {
 		t.Errorf("narrowed: %s", got)
 	}

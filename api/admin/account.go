@@ -32,6 +32,9 @@ type Account struct {
 	Suppress   string    `json:"suppress"`   // for which reasons: "all", "bounce", "complaint" or "none"
 	Suppressed string    `json:"suppressed"` // mail for those on the list: "accept" or "refuse"
 	Created    time.Time `json:"created"`
+	// What its owner told of its mail, and what became of the wish for production.
+	Details *account.Details `json:"details,omitempty"`
+	Review  string           `json:"review,omitempty"` // "PENDING", "GRANTED", "DENIED"
 	// For one account alone:
 	Usage      *Usage      `json:"usage,omitempty"`
 	Reputation *Reputation `json:"reputation,omitempty"`
@@ -60,7 +63,12 @@ type AccountChange struct {
 	Contact    *string  `json:"contact,omitempty"`
 	Suppress   *string  `json:"suppress,omitempty"`
 	Suppressed *string  `json:"suppressed,omitempty"`
+	// Deny says no to a wish for production that is pending.
+	Deny bool `json:"deny,omitempty"`
 }
+
+// errNotAsked is the answer to a no that nobody waits for.
+var errNotAsked = errors.New("no wish for production is pending")
 
 // errMailWaits keeps an account whose mail is in the queue.
 var errMailWaits = errors.New("mail of the account waits in the queue")
@@ -76,6 +84,11 @@ func (s *Server) accountRoutes() map[string]handler {
 }
 
 func (c AccountChange) apply(a *account.Account) {
+	if c.Deny && a.Review() == account.ReviewPending {
+		d := *a.Details
+		d.Denied = true
+		a.Details = &d
+	}
 	set(&a.Production, c.Production)
 	set(&a.Paused, c.Paused)
 	set(&a.SendingOff, c.SendingOff)
@@ -125,6 +138,7 @@ func show(a account.Account) Account {
 		Profile: string(a.Profile), Throttle: string(a.Throttle), Quota: a.MaxDay, Rate: a.MaxRate,
 		Contact: a.Contact, Suppress: cmp.Or(string(a.Suppress), suppressAll),
 		Suppressed: cmp.Or(string(a.Suppressed), suppressedAccept), Created: a.Created,
+		Details: a.Details, Review: string(a.Review()),
 	}
 }
 
@@ -208,6 +222,9 @@ func (s *Server) changeAccount(r *http.Request) (any, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if q.Deny && old.Review() != account.ReviewPending {
+		return nil, errNotAsked
 	}
 	if a != old {
 		s.o.Log.Info("account changed", "account", a.ID, "text", a.Name)

@@ -248,6 +248,7 @@ func codeOf(err error) int {
 		{account.ErrPasswordForm, http.StatusBadRequest},
 		{account.ErrDefault, http.StatusConflict},
 		{errMailWaits, http.StatusConflict},
+		{errNotAsked, http.StatusConflict},
 		{identity.ErrName, http.StatusBadRequest},
 		{configset.ErrName, http.StatusBadRequest},
 		{configset.ErrTLS, http.StatusBadRequest},

@@ -167,9 +167,11 @@ func (s *Server) listSuppressed(r *http.Request) (any, error) {
 	}
 	var f suppression.Filter
 	if text := r.FormValue("reason"); text != "" {
-		if f.Reason, err = suppression.ParseReason(text); err != nil {
+		reason, err := suppression.ParseReason(text)
+		if err != nil {
 			return nil, err
 		}
+		f.Reasons = []suppression.Reason{reason}
 	}
 	for key, into := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
 		if text := r.FormValue(key); text != "" {

@@ -156,9 +156,13 @@ func newAccountSet(a *app) *cobra.Command {
 
 func newAccountProduction(a *app) *cobra.Command {
 	var s settings
+	var deny bool
 	cmd := a.printing(&cobra.Command{
 		Use: "production NAME", Short: "Lift an account out of the sandbox and set its quota and rate", Args: cobra.ExactArgs(1),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
+			if deny {
+				return changeAccount(a, cmd, admin.AccountChange{Account: args[0], Deny: true})
+			}
 			q, err := s.change(cmd.Flags(), args[0])
 			if err != nil {
 				return err
@@ -169,6 +173,9 @@ func newAccountProduction(a *app) *cobra.Command {
 		}),
 	})
 	s.limits(cmd.Flags(), productionQuota, productionRate)
+	cmd.Flags().BoolVar(&deny, "deny", false, "say no to an owner who asked for it by the API; the account stays as it is")
+	cmd.MarkFlagsMutuallyExclusive("deny", "quota")
+	cmd.MarkFlagsMutuallyExclusive("deny", "rate")
 	return cmd
 }
 
@@ -233,6 +240,13 @@ func accountStatus(acct admin.Account) string {
 	if acct.Sandbox {
 		words[0] = "sandbox"
 	}
+	switch account.Review(acct.Review) {
+	case account.ReviewPending:
+		words = append(words, "asks for production")
+	case account.ReviewDenied:
+		words = append(words, "production denied")
+	case account.ReviewNone, account.ReviewGranted:
+	}
 	if acct.Paused {
 		words = append(words, "paused by operator")
 	}
@@ -275,6 +289,10 @@ func accountRows(acct admin.Account) []row {
 		{"quota", quota}, {"rate", rate}, {"beyond the rate", or(acct.Throttle, "as in the file")},
 		{"profile", or(acct.Profile, "as in the file")}, {"contact", or(acct.Contact, "nobody")},
 		{"suppress", acct.Suppress + " (mail for those on the list: " + acct.Suppressed + ")"}, {"created", instant(acct.Created)},
+	}
+	if d := acct.Details; d != nil {
+		rows = append(rows, row{"mail", d.MailType + " of " + d.WebsiteURL + ", told at " + instant(d.Told)},
+			row{"use case", fmt.Sprintf("%q", d.UseCase)}, row{"more contacts", or(strings.Join(d.Contacts, ", "), "none")})
 	}
 	if r := acct.Reputation; r != nil {
 		rows = append(rows, row{"reputation", r.State + ": " + share(r.Bounces) + " bounced, " + share(r.Complaints) + " complained"})
