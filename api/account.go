@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/event/contact"
 )
 
 // Quota is what GetSendQuota and GetAccount tell of the limits of an account.
@@ -33,20 +35,37 @@ func (r *Rooms) Quota(ctx context.Context, c *Call) (Quota, error) {
 
 // SetSending lets the caller's account send, or pauses it in its owner's name.
 func (r *Rooms) SetSending(ctx context.Context, c *Call, enabled bool) error {
-	_, err := r.Accounts.Update(ctx, c.Account.ID, func(a *account.Account) { a.SendingOff = !enabled })
-	return err
+	var old account.Account
+	a, err := r.Accounts.Update(ctx, c.Account.ID, func(a *account.Account) {
+		old = *a
+		a.SendingOff = !enabled
+	})
+	switch {
+	case err != nil:
+		return err
+	case a.SendingOff && !old.SendingOff:
+		r.Contact.Tell(a, contact.Paused(a, true))
+	case !a.SendingOff && old.SendingOff && !a.Paused:
+		r.Contact.Tell(a, contact.Resumed(a))
+	}
+	return nil
 }
 
-// Reasons gives the reasons for suppression in the words of the API.
-func Reasons(s account.Suppress) []string {
-	switch s {
-	case account.SuppressAll:
-		return []string{"BOUNCE", "COMPLAINT"}
-	case account.SuppressBounces:
-		return []string{"BOUNCE"}
-	case account.SuppressComplaints:
-		return []string{"COMPLAINT"}
-	case account.SuppressNone:
+// Describe keeps what the caller tells of the account's mail, or answers Conflict
+// while the operator looks at what was told before. What asks for production is the
+// operator's to grant.
+func (r *Rooms) Describe(ctx context.Context, c *Call, d account.Details) error {
+	pending := false
+	_, err := r.Accounts.Update(ctx, c.Account.ID, func(a *account.Account) {
+		if pending = a.Review() == account.ReviewPending; !pending {
+			a.Details = &d
+		}
+	})
+	switch {
+	case errors.Is(err, account.ErrDetails):
+		return BadParameter(err.Error())
+	case pending:
+		return Conflict("The details of the account are under review.")
 	}
-	return []string{}
+	return err
 }

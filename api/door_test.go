@@ -23,6 +23,8 @@ import (
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/quota"
+	"github.com/sesame-mta/sesame/account/reputation"
+	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/api"
 	"github.com/sesame-mta/sesame/api/ses"
 	"github.com/sesame-mta/sesame/api/sesv2"
@@ -109,9 +111,20 @@ func newHouse(t testing.TB, alter ...func(*api.Options)) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = spool.Close() })
+	lists, err := bolt.OpenSuppression(bolt.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = lists.Close() })
 	h := &house{t: t, desk: &desk{}, log: &bytes.Buffer{}}
+	owners := accounts(t)
+	rated, err := reputation.Open(reputation.Options{Dir: t.TempDir(), Accounts: owners})
+	if err != nil {
+		t.Fatal(err)
+	}
 	rooms := &api.Rooms{Region: region, Hostname: "mx1.example.org", Domain: "example.org", Desk: h.desk, Usage: used{},
-		Accounts:     accounts(t),
+		Accounts: owners, Reputation: rated,
+		Suppression:  suppression.New(suppression.Options{Store: lists, Accounts: owners}),
 		MessageBytes: 40 << 20, LineOctets: 64 << 10, Recipients: 50}
 	o := api.Options{Region: region, Keys: keys{}, Spool: spool, Query: ses.New(rooms), REST: sesv2.New(rooms),
 		Log: slog.New(slog.NewTextHandler(h.log, nil))}

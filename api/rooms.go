@@ -8,6 +8,7 @@ import (
 	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/account/quota"
+	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/account/topic"
 	"github.com/sesame-mta/sesame/event/contact"
@@ -42,4 +43,7 @@ type Rooms struct {
 	MessageBytes int64
 	LineOctets   int
 	Recipients   int
+
+	// Reputation rates accounts and keeps their statistics.
+	Reputation *reputation.Book
 }

@@ -39,7 +39,7 @@ func (s *Server) operations() []route {
 		later("GetIdentityPolicies"),
 		later("GetIdentityVerificationAttributes"),
 		on("GetSendQuota", s.getSendQuota),
-		later("GetSendStatistics"),
+		on("GetSendStatistics", s.getSendStatistics),
 		later("GetTemplate"),
 		later("ListConfigurationSets"),
 		later("ListCustomVerificationEmailTemplates"),
