@@ -1,4 +1,4 @@
-package ses
+package query
 
 import (
 	"encoding"
@@ -73,7 +73,7 @@ func (f *form) fill(v reflect.Value, path string) error {
 	case reflect.Struct:
 		return f.fields(v, path)
 	default:
-		panic("ses: request with a field of type " + v.Type().String())
+		panic("query: request with a field of type " + v.Type().String())
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package ses
+package query
 
 import (
 	"bufio"

@@ -1,4 +1,4 @@
-package ses
+package query
 
 import (
 	"bytes"
@@ -14,9 +14,6 @@ import (
 	"github.com/sesame-mta/sesame/api"
 )
 
-// space is the name space of version 1.
-const space = "http://ses.amazonaws.com/doc/2010-12-01/"
-
 // writer writes XML into memory.
 type writer struct{ buf bytes.Buffer }
 
@@ -30,7 +27,7 @@ func (w *writer) element(name, text string) {
 }
 
 // response makes the answer of an operation (spec section 10.2).
-func response(name, id string, result any) []byte {
+func response(space, name, id string, result any) []byte {
 	w := &writer{}
 	w.buf.WriteString("<" + name + `Response xmlns="` + space + `">`)
 	w.open(name + "Result")
@@ -44,7 +41,7 @@ func response(name, id string, result any) []byte {
 }
 
 // fault makes the answer of a call that failed.
-func fault(id string, shape api.Shape, e *api.Error) []byte {
+func fault(space, id string, shape api.Shape, e *api.Error) []byte {
 	w := &writer{}
 	w.buf.WriteString(`<ErrorResponse xmlns="` + space + `">`)
 	w.open("Error")
@@ -118,7 +115,7 @@ func (w *writer) value(name string, v reflect.Value) {
 		w.fields(v)
 		w.close(name)
 	default:
-		panic("ses: result with a field of type " + v.Type().String())
+		panic("query: result with a field of type " + v.Type().String())
 	}
 }
 
