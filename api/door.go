@@ -96,7 +96,11 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, c *Call, iface Int
 	}()
 	claim, secret, err := d.claim(r)
 	if err != nil {
-		d.drain(w, r, iface.MaxBody())
+		most := iface.MaxBody()
+		if claim == nil {
+			most = strangerBody
+		}
+		d.drain(w, r, most)
 		return iface.Refuse(c.ID, Explain(err))
 	}
 	draft, sum, err := d.receive(w, r, iface.MaxBody())
@@ -114,7 +118,12 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, c *Call, iface Int
 	return iface.Serve(r.Context(), c)
 }
 
+// strangerBody is how much is read of the body of a client that signs nothing, for
+// the sake of an answer.
+const strangerBody = 256 << 10
+
 // claim reads the claim of a request and finds the secret that must have signed it.
+// It is nil only when there is none.
 func (d *Door) claim(r *http.Request) (*sigv4.Claim, string, error) {
 	claim, err := sigv4.Read(r)
 	if err != nil {
@@ -122,7 +131,7 @@ func (d *Door) claim(r *http.Request) (*sigv4.Claim, string, error) {
 	}
 	secret, err := d.o.Keys.Secret(claim.AccessKeyID)
 	if err != nil {
-		return nil, "", err
+		return claim, "", err
 	}
 	return claim, secret, claim.Check(d.o.Now(), d.o.Region)
 }

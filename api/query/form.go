@@ -71,15 +71,55 @@ func read(ctx context.Context, c *api.Call) (f *form, done func(), err error) {
 	if c.Request.Method == http.MethodGet {
 		c.Body = strings.NewReader(c.Request.URL.RawQuery)
 	}
-	if done, err = c.Load(ctx, c.Body.Size()); err != nil {
-		return nil, nil, err
+	left, done := c.Body.Size(), func() {}
+	if left > small {
+		// A first look tells how much is left, and so how much memory it takes: the
+		// texts stand there some times more, decoded, composed, encoded.
+		if left, err = inline(reader(c.Body)); err != nil {
+			return nil, nil, err
+		}
+		if done, err = c.Load(ctx, 4*left); err != nil {
+			return nil, nil, err
+		}
 	}
-	in := io.NewSectionReader(c.Body, 0, c.Body.Size())
-	if err := f.read(bufio.NewReaderSize(in, 32<<10)); err != nil {
+	if err := f.read(reader(c.Body)); err != nil {
 		done()
 		return nil, nil, err
 	}
 	return f, done, nil
+}
+
+// small is the size in octets of a body that is not worth two looks.
+const small = 32 << 10
+
+func reader(body api.Body) *bufio.Reader {
+	return bufio.NewReaderSize(io.NewSectionReader(body, 0, body.Size()), int(min(body.Size()+1, small)))
+}
+
+// inline gives the octets of a form without the value of blobField.
+func inline(in *bufio.Reader) (left int64, err error) {
+	for {
+		key, end, err := until(in, maxKey, "=&")
+		if err != nil {
+			return 0, err
+		}
+		left += int64(len(key)) + 1
+		if end == '=' {
+			length, more, err := skip(in)
+			if err != nil {
+				return 0, err
+			}
+			if name, err := url.QueryUnescape(key); err != nil || name != blobField {
+				left += length
+			}
+			if !more {
+				end = 0
+			}
+		}
+		if end == 0 {
+			return left, nil
+		}
+	}
 }
 
 // read reads a form. The value of blobField stays in the body;
