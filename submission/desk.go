@@ -162,6 +162,10 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	if err != nil {
 		return mail.ID{}, d.note(log, rec, "header", malformed(err))
 	}
+	again, err := key(r, section)
+	if err != nil {
+		return mail.ID{}, d.note(log, rec, "header", err)
+	}
 	now := d.o.Now()
 	standing, err := d.o.Renew(r.Principal)
 	if err == nil && !standing.Credential.MayConnect(r.Origin.Client) {
@@ -214,9 +218,14 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 			return mail.ID{}, d.note(log, rec, "event", err)
 		}
 	}
-	first, err := d.append(ctx, c, m, maxAge, key(r, section), stored)
+	first, err := d.append(ctx, c, m, maxAge, again, stored)
 	if err != nil {
 		return mail.ID{}, d.note(log, rec, "storage", storageReply(err))
+	}
+	if first != m.ID { // it was here before; the rate is given back
+		d.metrics.repeated.Inc()
+		log.Info("message repeated", "id", first, "to", len(m.To))
+		return first, nil
 	}
 	kept = true
 	d.metrics.accepted.Inc()
@@ -227,7 +236,7 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	}
 	log.Info("message accepted", "id", first, "to", len(m.To))
 	d.takenIn(rec, &m, header, c)
-	if d.o.Observe != nil && first == m.ID { // not one that was here before
+	if d.o.Observe != nil {
 		d.o.Observe(&m, event.Send, recipients(m.To))
 	}
 	return first, nil

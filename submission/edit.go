@@ -27,14 +27,18 @@ const keyField = "X-Sesame-Idempotency-Key"
 // maxKey bounds it in octets.
 const maxKey = 255
 
-// key gives the key of a message: that of the request, else that of its header.
-func key(r *Request, s *message.Section) string {
-	if r.Key != "" {
-		return r.Key
+// key gives the key of a message: that of the request, else that of its header. A
+// long one is refused: cut, it could be that of another message.
+func key(r *Request, s *message.Section) (string, error) {
+	value := r.Key
+	if value == "" {
+		field, _ := s.Get(keyField)
+		value = field.Value()
 	}
-	field, _ := s.Get(keyField)
-	value := field.Value()
-	return value[:min(len(value), maxKey)]
+	if len(value) > maxKey {
+		return "", errKey
+	}
+	return value, nil
 }
 
 // edit decides what changes in the header section: fields that go, and before

@@ -8,6 +8,7 @@ import (
 
 type metrics struct {
 	accepted prometheus.Counter
+	repeated prometheus.Counter
 	octets   prometheus.Counter
 	refused  *prometheus.CounterVec
 	limited  *prometheus.CounterVec
@@ -17,6 +18,8 @@ func newMetrics(r prometheus.Registerer) metrics {
 	m := metrics{
 		accepted: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sesame_submission_accepted_total", Help: "Messages accepted, on stable storage."}),
+		repeated: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sesame_submission_repeated_total", Help: "Messages that were here before, by the key of their client."}),
 		octets: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sesame_submission_octets_total", Help: "Octets of content accepted."}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -30,7 +33,7 @@ func newMetrics(r prometheus.Registerer) metrics {
 		m.limited.WithLabelValues(string(name))
 	}
 	if r != nil {
-		r.MustRegister(m.accepted, m.octets, m.refused, m.limited)
+		r.MustRegister(m.accepted, m.repeated, m.octets, m.refused, m.limited)
 	}
 	return m
 }

@@ -10,6 +10,7 @@ import (
 // The refusals that are not a rule's.
 var (
 	errTooLong   = mail.Recorded(552, 3, 4, "Message is too long.")
+	errKey       = mail.Recorded(554, 6, 0, "Transaction failed: Idempotency key cannot exceed 255 characters.")
 	errFull      = mail.Refuse(452, 3, 1, "Insufficient system storage")
 	errQuota     = mail.Recorded(454, 7, 0, "Throttling failure: Daily message quota exceeded.")
 	errTemporary = mail.Recorded(451, 3, 0, "Temporary service failure")
