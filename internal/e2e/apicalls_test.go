@@ -1,5 +1,7 @@
 package e2e_test
 
+import "strings"
+
 // apiCall is one line of what every SDK calls, in this order. $c is the SDK's name
 // and $domain its identity's; what a line keeps stands for what came.
 type apiCall struct {
@@ -12,11 +14,28 @@ type apiCall struct {
 	// keep names parts of the answer, as in "id=MessageId tag=Tags.0".
 	keep string
 	// mail is what ids in the answer stand for, as in "MessageId=Subject"; the
-	// message arrives.
-	mail []string
+	// message arrives. Messages of told do not leave; what becomes of them is told.
+	mail, told []string
 	// as names the keys to call with; empty is the SDK's own.
 	as string
 }
+
+// modelled are the errors that the SDKs have types for, which programs catch.
+var modelled = map[string]string{
+	v1: `AccountSendingPausedException AlreadyExists CannotDelete ConfigurationSetAlreadyExists ConfigurationSetDoesNotExist
+		ConfigurationSetSendingPausedException CustomVerificationEmailInvalidContent CustomVerificationEmailTemplateAlreadyExists
+		CustomVerificationEmailTemplateDoesNotExist EventDestinationAlreadyExists EventDestinationDoesNotExist FromEmailAddressNotVerified
+		InvalidCloudWatchDestination InvalidConfigurationSet InvalidDeliveryOptions InvalidFirehoseDestination InvalidLambdaFunction InvalidPolicy
+		InvalidRenderingParameter InvalidS3Configuration InvalidSNSDestination InvalidSnsTopic InvalidTemplate InvalidTrackingOptions LimitExceeded
+		MailFromDomainNotVerifiedException MessageRejected MissingRenderingAttribute ProductionAccessNotGranted RuleDoesNotExist RuleSetDoesNotExist
+		TemplateDoesNotExist TrackingOptionsAlreadyExistsException TrackingOptionsDoesNotExistException`,
+	v2: `AccountSuspendedException AlreadyExistsException BadRequestException ConcurrentModificationException ConflictException
+		InternalServiceErrorException InvalidNextTokenException LimitExceededException MailFromDomainNotVerifiedException MessageRejected
+		NotFoundException SendingPausedException TooManyRequestsException`,
+}
+
+// plain are the types of errors that the SDKs have no type for.
+const plain = "*smithy.GenericAPIError SESServiceException SESv2ServiceException ClientError"
 
 const (
 	v1  = "ses"
@@ -80,4 +99,39 @@ var apiCalls = []apiCall{
 		"Content": {"Simple": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}}}`, want: "SendingPausedException: "},
 	{service: v2, op: "PutAccountSendingAttributes", in: `{"SendingEnabled": true}`, want: `{}`},
 	{service: v2, op: "GetAccount", in: `{}`, want: `{"SendingEnabled": true}`},
+
+	// Limits. The operator's word holds at once.
+	{service: cmd, op: "account set $c --rate 1"},
+	{service: v2, op: "SendEmail", in: `{"FromEmailAddress": "sender@$domain", "Destination": {"ToAddresses": [` + strings.Repeat(`"success@simulator.amazonses.com", `, 19) + `"success@simulator.amazonses.com"]},
+		"Content": {"Simple": {"Subject": {"Data": "$c: many at once"}, "Body": {"Text": {"Data": "x"}}}}}`, want: `{"MessageId": "*"}`, told: []string{"MessageId=$c: many at once"}},
+	{service: v1, op: "SendRawEmail", in: `{"RawMessage": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}`,
+		want: "Throttling: Maximum sending rate exceeded."},
+	{service: v2, op: "SendEmail", in: `{"Content": {"Raw": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}}`,
+		want: "TooManyRequestsException: Maximum sending rate exceeded."},
+	{service: cmd, op: "account set $c --rate 0 --quota 1"},
+	{service: v1, op: "SendRawEmail", in: `{"RawMessage": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}`,
+		want: "Throttling: Daily message quota exceeded."},
+	{service: v2, op: "SendEmail", in: `{"Content": {"Raw": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}}`,
+		want: "LimitExceededException: Daily message quota exceeded."},
+	{service: cmd, op: "account set $c --quota 50000"},
+	{service: cmd, op: "configset set main --account $c --pause"},
+	{service: v1, op: "SendRawEmail", in: `{"RawMessage": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}`,
+		want: "ConfigurationSetSendingPausedException: "},
+	{service: v2, op: "SendEmail", in: `{"Content": {"Raw": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}}`,
+		want: "SendingPausedException: "},
+	{service: cmd, op: "configset set main --account $c --resume"},
+	{service: cmd, op: "identity mail-from $domain --account $c --domain bounce.$domain --on-failure reject"},
+	{service: v1, op: "SendRawEmail", in: `{"RawMessage": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}`,
+		want: "MailFromDomainNotVerifiedException: "},
+	{service: v2, op: "SendEmail", in: `{"Content": {"Raw": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}}`,
+		want: "MailFromDomainNotVerifiedException: "},
+	{service: cmd, op: "identity mail-from $domain --account $c --off"},
+	{service: v1, op: "SendRawEmail", as: "narrow", in: `{"RawMessage": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}`,
+		want: "AccessDenied: "},
+	{service: v2, op: "SendEmail", as: "narrow", in: `{"Content": {"Raw": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}}`,
+		want: "AccessDeniedException: "},
+	{service: v2, op: "SendEmail", in: `{"Content": {"Raw": {"Data": {"$blob": "From: sender@$domain\nSubject: to nobody\n\nx\n"}}}}`,
+		want: "BadRequestException: "},
+	{service: v1, op: "SendRawEmail", in: `{"RawMessage": {"Data": {"$blob": "From: sender@$domain\nSubject: to nobody\n\nx\n"}}}`,
+		want: "InvalidParameterValue: "},
 }
