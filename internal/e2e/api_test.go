@@ -26,6 +26,7 @@ type caller struct {
 	name   string
 	sdk    sdk
 	keys   map[string]sdkKeys
+	states map[string]string // of operations
 	kept   map[string]string
 	sent   map[string]string // subjects by message id
 	leaves map[string]bool   // message ids of what arrives
@@ -36,7 +37,7 @@ type caller struct {
 // mail is told of in a file.
 func newCaller(t *testing.T, s *sesame, endpoint, name, events string) (c *caller, records map[string]string) {
 	t.Helper()
-	c = &caller{t: t, s: s, name: name, sdk: sdks[name](t, s.door.ca), kept: map[string]string{"c": name, "domain": name + ".example.com"},
+	c = &caller{t: t, s: s, name: name, sdk: sdks[name](t, s.door.ca), states: apiStates(t), kept: map[string]string{"c": name, "domain": name + ".example.com"},
 		sent: make(map[string]string), leaves: make(map[string]bool), events: filepath.Join(events, name+".jsonl")}
 	s.run(nil, "account", "create", name)
 	s.run(nil, "account", "production", name, "--quota", "50000", "--rate", "500")
@@ -92,6 +93,9 @@ func (c *caller) make(line apiCall) {
 		return
 	}
 	want := c.fill(line.want)
+	if !there(c.states[line.service+" "+line.op]) && line.service != "nodemailer" {
+		want = map[string]string{v1: "InvalidAction: Unavailable Operation", v2: "UnknownOperationException: Unavailable Operation"}[line.service]
+	}
 	if !strings.HasPrefix(want, "{") {
 		code, message, _ := strings.Cut(want, ": ")
 		if a.Code != code && a.Code != code+"Exception" || !strings.HasPrefix(a.Message, message) {
@@ -232,7 +236,7 @@ func (c *caller) check(mx *mta.Postfix, strict bool) (signed map[string][]byte) 
 		done = true
 		types := c.told()
 		for id, subject := range c.sent {
-			if !types[id]["Send"] || !types[id]["Delivery"] && !types[id]["Bounce"] {
+			if !types[id]["Send"] || c.leaves[id] && !types[id]["Delivery"] || len(types[id]) < 2 {
 				done = false
 				if time.Now().After(deadline) {
 					c.t.Fatalf("%s (%s) has events %v", subject, id, types[id])
@@ -301,7 +305,7 @@ func checkDKIM(t *testing.T, records map[string]string, mail map[string][]byte) 
 // The official SDKs, with nothing of theirs changed, call all that is there, by
 // TLS. Their mail arrives at a real Postfix.
 func TestSDKs(t *testing.T) {
-	eachSDK(t, "https", "", slices.Concat(apiSends, apiCalls))
+	eachSDK(t, "https", "", apiTables())
 }
 
 // They send without TLS too, and in the profile that answers as Amazon SES does.

@@ -68,9 +68,8 @@ var apiSends = []apiCall{
 		"attachments": [{"filename": "a.txt", "content": "attached"}]}]`, want: `{"response": "*"}`, mail: []string{"response=$c: nodemailer"}},
 }
 
-// apiCalls are made by each SDK in an account of its own.
-var apiCalls = []apiCall{
-	// What each kind of refusal is to an SDK.
+// apiErrors are what each kind of refusal is to an SDK.
+var apiErrors = []apiCall{
 	{service: v1, op: "GetSendQuota", in: `{}`, as: "unknown", want: "InvalidClientTokenId: The security token included in the request is invalid."},
 	{service: v2, op: "GetAccount", in: `{}`, as: "unknown", want: "UnrecognizedClientException: The security token included in the request is invalid."},
 	{service: v1, op: "GetSendQuota", in: `{}`, as: "wrong", want: "SignatureDoesNotMatch: The request signature we calculated does not match"},
@@ -87,18 +86,6 @@ var apiCalls = []apiCall{
 		want: "ConfigurationSetDoesNotExist: Configuration set <absent> does not exist."},
 	{service: v2, op: "SendEmail", in: `{"ConfigurationSetName": "absent", "Content": {"Raw": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}}`,
 		want: "NotFoundException: Configuration set <absent> does not exist."},
-
-	// The account.
-	{service: v1, op: "GetSendQuota", in: `{}`, want: `{"Max24HourSend": 50000, "MaxSendRate": 500, "SentLast24Hours": "*"}`},
-	{service: v2, op: "GetAccount", in: `{}`, want: `{"ProductionAccessEnabled": true, "SendingEnabled": true, "SendQuota": {"Max24HourSend": 50000, "MaxSendRate": 500}}`},
-	{service: v1, op: "UpdateAccountSendingEnabled", in: `{"Enabled": false}`, want: `{}`},
-	{service: v1, op: "GetAccountSendingEnabled", in: `{}`, want: `{"Enabled": false}`},
-	{service: v1, op: "SendEmail", in: `{"Source": "sender@$domain", "Destination": {"ToAddresses": ["recipient@example.net"]},
-		"Message": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}}`, want: "AccountSendingPausedException: "},
-	{service: v2, op: "SendEmail", in: `{"FromEmailAddress": "sender@$domain", "Destination": {"ToAddresses": ["recipient@example.net"]},
-		"Content": {"Simple": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}}}`, want: "SendingPausedException: "},
-	{service: v2, op: "PutAccountSendingAttributes", in: `{"SendingEnabled": true}`, want: `{}`},
-	{service: v2, op: "GetAccount", in: `{}`, want: `{"SendingEnabled": true}`},
 
 	// Limits. The operator's word holds at once.
 	{service: cmd, op: "account set $c --rate 1"},

@@ -1,0 +1,41 @@
+package e2e_test
+
+// apiAccount are calls about the account, its statistics and its suppression list.
+var apiAccount = []apiCall{
+	{service: v1, op: "GetSendQuota", in: `{}`, want: `{"Max24HourSend": 50000, "MaxSendRate": 500, "SentLast24Hours": "*"}`},
+	{service: v1, op: "GetSendStatistics", in: `{}`, want: `{"SendDataPoints": [{"Timestamp": "*", "DeliveryAttempts": "*", "Bounces": 0, "Complaints": 0, "Rejects": 0}]}`},
+	{service: v2, op: "GetAccount", in: `{}`, want: `{"ProductionAccessEnabled": true, "SendingEnabled": true, "EnforcementStatus": "HEALTHY",
+		"SendQuota": {"Max24HourSend": 50000, "MaxSendRate": 500, "SentLast24Hours": "*"}, "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]}}`},
+
+	{service: v1, op: "UpdateAccountSendingEnabled", in: `{"Enabled": false}`, want: `{}`},
+	{service: v1, op: "GetAccountSendingEnabled", in: `{}`, want: `{"Enabled": false}`},
+	{service: v1, op: "SendEmail", in: `{"Source": "sender@$domain", "Destination": {"ToAddresses": ["recipient@example.net"]},
+		"Message": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}}`, want: "AccountSendingPausedException: "},
+	{service: v2, op: "SendEmail", in: `{"FromEmailAddress": "sender@$domain", "Destination": {"ToAddresses": ["recipient@example.net"]},
+		"Content": {"Simple": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}}}`, want: "SendingPausedException: "},
+	{service: v2, op: "PutAccountSendingAttributes", in: `{"SendingEnabled": true}`, want: `{}`},
+	{service: v2, op: "GetAccount", in: `{}`, want: `{"SendingEnabled": true}`},
+
+	{service: v2, op: "PutAccountDetails", in: `{"MailType": "TRANSACTIONAL", "WebsiteURL": "https://www.example.com", "ContactLanguage": "EN", "UseCaseDescription": "receipts"}`,
+		want: `{}`},
+	{service: v2, op: "GetAccount", in: `{}`, want: `{"Details": {"MailType": "TRANSACTIONAL", "WebsiteURL": "https://www.example.com", "ContactLanguage": "EN"}}`},
+	{service: v2, op: "PutAccountSuppressionAttributes", in: `{"SuppressedReasons": ["COMPLAINT"]}`, want: `{}`},
+	{service: v2, op: "GetAccount", in: `{}`, want: `{"SuppressionAttributes": {"SuppressedReasons": ["COMPLAINT"]}}`},
+	{service: v2, op: "PutAccountSuppressionAttributes", in: `{"SuppressedReasons": ["BOUNCE", "NONSENSE"]}`, want: "BadRequestException: "},
+
+	{service: v2, op: "GetSuppressedDestination", in: `{"EmailAddress": "gone+$c@example.net"}`, want: "NotFoundException: "},
+	{service: v2, op: "PutSuppressedDestination", in: `{"EmailAddress": "gone+$c@example.net", "Reason": "BOUNCE"}`, want: `{}`},
+	{service: v2, op: "PutSuppressedDestination", in: `{"EmailAddress": "angry@example.net", "Reason": "COMPLAINT"}`, want: `{}`},
+	{service: v2, op: "GetSuppressedDestination", in: `{"EmailAddress": "gone+$c@example.net"}`,
+		want: `{"SuppressedDestination": {"EmailAddress": "gone+$c@example.net", "Reason": "BOUNCE", "LastUpdateTime": "*"}}`},
+	{service: v2, op: "ListSuppressedDestinations", in: `{"Reasons": ["BOUNCE"]}`,
+		want: `{"SuppressedDestinationSummaries": [{"EmailAddress": "gone+$c@example.net", "Reason": "BOUNCE", "LastUpdateTime": "*"}], "NextToken": null}`},
+	{service: v2, op: "ListSuppressedDestinations", in: `{"PageSize": 1}`, want: `{"SuppressedDestinationSummaries": [{"EmailAddress": "*"}], "NextToken": "*"}`, keep: "next=NextToken"},
+	{service: v2, op: "ListSuppressedDestinations", in: `{"PageSize": 1, "NextToken": "$next"}`, want: `{"SuppressedDestinationSummaries": [{"EmailAddress": "*"}], "NextToken": null}`},
+	{service: v2, op: "ListSuppressedDestinations", in: `{"NextToken": "nonsense"}`, want: "InvalidNextTokenException: "},
+	{service: v2, op: "SendEmail", in: `{"FromEmailAddress": "sender@$domain", "Destination": {"ToAddresses": ["angry@example.net"]},
+		"Content": {"Simple": {"Subject": {"Data": "$c: suppressed"}, "Body": {"Text": {"Data": "x"}}}}}`, want: `{"MessageId": "*"}`, told: []string{"MessageId=$c: suppressed"}},
+	{service: v2, op: "DeleteSuppressedDestination", in: `{"EmailAddress": "gone+$c@example.net"}`, want: `{}`},
+	{service: v2, op: "DeleteSuppressedDestination", in: `{"EmailAddress": "gone+$c@example.net"}`, want: "NotFoundException: "},
+	{service: v2, op: "PutSuppressedDestination", in: `{"EmailAddress": "no address", "Reason": "BOUNCE"}`, want: "BadRequestException: "},
+}

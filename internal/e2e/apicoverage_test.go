@@ -1,0 +1,59 @@
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+)
+
+// apiTables are all calls, in their order.
+func apiTables() []apiCall {
+	return slices.Concat(apiSends, apiAccount, apiErrors)
+}
+
+// coverageRow is a row of docs/api-coverage.md: operation, path and state.
+var coverageRow = regexp.MustCompile(`(?m)^\| ([A-Za-z0-9]+)( \(.*\))? \| (done|partial|not yet|not applicable)`)
+
+// apiStates gives the state of each operation, as "ses SendEmail" and so on.
+func apiStates(t *testing.T) map[string]string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "..", "docs", "api-coverage.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := make(map[string]string)
+	for _, m := range coverageRow.FindAllStringSubmatch(string(b), -1) {
+		service := v2
+		if m[2] == "" {
+			service = v1
+		}
+		states[service+" "+m[1]] = m[3]
+	}
+	return states
+}
+
+// there reports whether an operation of a state can be called.
+func there(state string) bool { return state == "done" || state == "partial" }
+
+// What docs/api-coverage.md says is there, the official SDKs have called. Needs
+// nothing installed.
+func TestTheSDKsCallEveryOperationThatIsThere(t *testing.T) {
+	states, called := apiStates(t), make(map[string]bool)
+	if len(states) < 180 {
+		t.Fatalf("docs/api-coverage.md has %d rows", len(states))
+	}
+	for _, line := range apiTables() {
+		name := line.service + " " + line.op
+		called[name] = true
+		if (line.service == v1 || line.service == v2) && states[name] == "" {
+			t.Errorf("no operation is called %s", name)
+		}
+	}
+	for name, state := range states {
+		if there(state) && !called[name] {
+			t.Errorf("%s is %s, and no line of the tables in internal/e2e calls it", name, state)
+		}
+	}
+}
