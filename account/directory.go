@@ -16,6 +16,7 @@ const (
 	KindConfigSet                   // name: that of the configuration set
 	KindDestination                 // name: that of its owner and its own (account/destination)
 	KindTopic                       // name: that of the topic
+	KindTemplate                    // name: that of the template
 )
 
 // What a Directory may answer beside errors of its own.

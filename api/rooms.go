@@ -10,6 +10,7 @@ import (
 	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/account/suppression"
+	"github.com/sesame-mta/sesame/account/template"
 	"github.com/sesame-mta/sesame/account/topic"
 	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/mail"
@@ -35,6 +36,7 @@ type Rooms struct {
 	Destinations *destination.Book
 	Topics       *topic.Book
 	Suppression  *suppression.Lists
+	Templates    *template.Book
 	Usage        quota.Ledger
 	// Contact tells the contacts of accounts of what was changed; nil tells nobody.
 	Contact *contact.Mailer

@@ -19,7 +19,7 @@ func (d *Daemon) serveAPI(ctx context.Context) error {
 	rooms := &api.Rooms{
 		Region: d.cfg.Region, Hostname: d.cfg.Hostname, Domain: d.serviceDomain(),
 		Desk: d.desk, Accounts: d.accounts, Identities: d.identities, Sets: d.sets,
-		Destinations: d.destinations, Topics: d.topics, Suppression: d.suppression,
+		Destinations: d.destinations, Topics: d.topics, Suppression: d.suppression, Templates: d.templates,
 		Usage: d.spool, Contact: d.contact,
 		MessageBytes: d.cfg.Limits.MessageBytes, LineOctets: d.cfg.Limits.LineLength, Recipients: d.cfg.Limits.Recipients,
 		Reputation: d.reputation,

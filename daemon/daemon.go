@@ -21,6 +21,7 @@ import (
 	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/account/suppression"
+	"github.com/sesame-mta/sesame/account/template"
 	"github.com/sesame-mta/sesame/account/topic"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/api/public"
@@ -78,6 +79,7 @@ type Daemon struct {
 	rates        quota.Rates
 	identities   *identity.Book
 	sets         *configset.Book
+	templates    *template.Book
 	destinations *destination.Book
 	topics       *topic.Book
 	suppression  *suppression.Lists

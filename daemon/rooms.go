@@ -12,6 +12,7 @@ import (
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/account/template"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/auth/sigv4"
@@ -96,6 +97,9 @@ func (d *Daemon) openBooks(ctx context.Context) error {
 		return err
 	}
 	if err := d.openSets(ctx); err != nil {
+		return err
+	}
+	if d.templates, err = template.Open(ctx, d.books); err != nil {
 		return err
 	}
 	if err := d.openSuppression(ctx); err != nil {

@@ -40,6 +40,9 @@ func (d *Daemon) removeOwned(ctx context.Context, id string) error {
 	if err := d.topics.DeleteAll(ctx, id); err != nil {
 		return err
 	}
+	if err := d.templates.DeleteAll(ctx, id); err != nil {
+		return err
+	}
 	return d.suppression.RemoveAll(ctx, id)
 }
 

@@ -10,7 +10,10 @@ import (
 
 // Data is what a template is filled with: an object of JSON, its members in their
 // order. The zero value is empty.
-type Data struct{ top *object }
+type Data struct {
+	top    *object
+	behind *object // nil: nothing
+}
 
 // object keeps the order of its members, which each follows.
 type object struct {
@@ -52,7 +55,7 @@ func ReadData(text string) (Data, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Data{}, ErrData
 	}
-	return Data{top}, nil
+	return Data{top: top}, nil
 }
 
 func read(d *json.Decoder, depth int) (any, error) {
@@ -92,13 +95,22 @@ func read(d *json.Decoder, depth int) (any, error) {
 	return t, err
 }
 
+// Texts makes data of names and texts in turn.
+func Texts(pairs ...string) Data {
+	o := &object{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		o.set(pairs[i], pairs[i+1])
+	}
+	return Data{top: o}
+}
+
 // Empty reports whether there is nothing in it.
 func (d Data) Empty() bool { return d.top == nil || len(d.top.keys) == 0 }
 
 // Over gives the data with the members of defaults that it has not itself.
 func (d Data) Over(defaults Data) Data {
 	if d.Empty() {
-		return defaults
+		return Data{defaults.top, d.behind}
 	}
 	if defaults.Empty() {
 		return d
@@ -109,8 +121,12 @@ func (d Data) Over(defaults Data) Data {
 			out.set(key, o.values[key])
 		}
 	}
-	return Data{out}
+	return Data{out, d.behind}
 }
+
+// Before gives the data with members that are found by their names where nothing
+// else is, and are no part of it.
+func (d Data) Before(more Data) Data { return Data{d.top, more.top} }
 
 // member gives what stands under a key of a value.
 func member(v any, key string) (any, bool) {

@@ -45,6 +45,7 @@ type token struct {
 type lexer struct {
 	rest string
 	line int
+	tags int
 	out  []token
 	text strings.Builder // not yet a token
 }
@@ -96,11 +97,18 @@ func (l *lexer) flush() {
 	}
 }
 
+// maxTags bounds the tags of a template, each of which takes much more memory than
+// it has octets.
+const maxTags = 20_000
+
 func (l *lexer) wrong(text string) error { return &SyntaxError{Line: l.line, Text: text} }
 
 // tag reads a tag: two braces, or three, are next.
 func (l *lexer) tag() error {
 	l.flush()
+	if l.tags++; l.tags > maxTags {
+		return l.wrong("too many tags")
+	}
 	if strings.HasPrefix(l.rest, "{{{{") {
 		return &SyntaxError{l.line, "four braces are not supported", true}
 	}

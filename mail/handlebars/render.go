@@ -37,7 +37,7 @@ func (t *Template) Render(ctx context.Context, d Data, b *Budget) (string, error
 	if top == nil {
 		top = &object{}
 	}
-	r := &renderer{ctx: ctx, budget: b}
+	r := &renderer{ctx: ctx, budget: b, behind: d.behind}
 	if err := r.program(t.root, &frame{value: top}); err != nil {
 		return "", err
 	}
@@ -58,6 +58,7 @@ type frame struct {
 type renderer struct {
 	ctx    context.Context
 	budget *Budget
+	behind *object
 	out    []byte
 	// scopes are the partials of the programs under way, innermost last.
 	scopes []map[string]*program
@@ -275,6 +276,9 @@ func (r *renderer) find(p *path, f *frame) (any, error) {
 		}
 		f = f.outer
 		v, ok = member(f.value, p.keys[0])
+	}
+	if !ok && !p.here && r.behind != nil {
+		v = r.behind.values[p.keys[0]]
 	}
 	return r.down(v, p.keys[1:])
 }
