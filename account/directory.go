@@ -17,6 +17,7 @@ const (
 	KindDestination                 // name: that of its owner and its own (account/destination)
 	KindTopic                       // name: that of the topic
 	KindTemplate                    // name: that of the template
+	KindImport                      // name: id of the import (account/suppression/imports)
 )
 
 // What a Directory may answer beside errors of its own.

@@ -22,9 +22,11 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/sesame-mta/sesame/account"
+	"github.com/sesame-mta/sesame/account/accounttest"
 	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/account/suppression"
+	"github.com/sesame-mta/sesame/account/suppression/imports"
 	"github.com/sesame-mta/sesame/api"
 	"github.com/sesame-mta/sesame/api/ses"
 	"github.com/sesame-mta/sesame/api/sesv2"
@@ -123,7 +125,7 @@ func newHouse(t testing.TB, alter ...func(*api.Options)) *house {
 		t.Fatal(err)
 	}
 	rooms := &api.Rooms{Region: region, Hostname: "mx1.example.org", Domain: "example.org", Desk: h.desk, Usage: used{},
-		Accounts: owners, Reputation: rated,
+		Accounts: owners, Reputation: rated, Imports: importing(t),
 		Suppression:  suppression.New(suppression.Options{Store: lists, Accounts: owners}),
 		MessageBytes: 40 << 20, LineOctets: 64 << 10, Recipients: 50}
 	o := api.Options{Region: region, Keys: keys{}, Spool: spool, Query: ses.New(rooms), REST: sesv2.New(rooms),
@@ -133,6 +135,16 @@ func newHouse(t testing.TB, alter ...func(*api.Options)) *house {
 	}
 	h.door = api.New(o)
 	return h
+}
+
+// importing opens the jobs of nobody.
+func importing(t testing.TB) *imports.Book {
+	t.Helper()
+	b, err := imports.Open(t.Context(), imports.Options{Directory: &accounttest.Directory{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // accounts opens a new book.

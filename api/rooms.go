@@ -10,6 +10,7 @@ import (
 	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/account/suppression"
+	"github.com/sesame-mta/sesame/account/suppression/imports"
 	"github.com/sesame-mta/sesame/account/template"
 	"github.com/sesame-mta/sesame/account/topic"
 	"github.com/sesame-mta/sesame/event/contact"
@@ -48,4 +49,6 @@ type Rooms struct {
 
 	// Reputation rates accounts and keeps their statistics.
 	Reputation *reputation.Book
+	// Imports are the files that accounts read into their suppression lists.
+	Imports *imports.Book
 }

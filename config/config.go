@@ -34,6 +34,7 @@ type Config struct {
 	Feedback    Feedback    `toml:"feedback"`
 	Trace       Trace       `toml:"trace"`
 	Suppression Suppression `toml:"suppression"`
+	API         API         `toml:"api"`
 	Log         Log         `toml:"log"`
 }
 
@@ -205,6 +206,12 @@ type Trace struct {
 type Suppression struct {
 	// Keep a list of the addresses that bounced for good in the last 14 days, whichever account wrote to them. It keeps accounts whose own suppression list is off from writing to them.
 	Installation bool `toml:"installation"`
+}
+
+// API is what the HTTP API may do beside calls.
+type API struct {
+	// The folder with a folder for each account, named by its id, from which the account imports addresses into its suppression list (CreateImportJob, with `file:` and the name of a file in the place of an S3 address). Empty: none does.
+	ImportDir string `toml:"import_dir"`
 }
 
 // Log is what the server writes to standard error.

@@ -176,6 +176,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		Events: config.Events{FileDir: filepath.Join(dir, "events"), FileRotateBytes: 4096, FileRotateEvery: time.Hour,
 			ParkAfter: 2 * time.Hour, AllowNetworks: prefixes("127.0.0.0/8")},
 		Trace: config.Trace{Keep: 24 * time.Hour, MaxBytes: 268435456},
+		API:   config.API{ImportDir: filepath.Join(dir, "imports")},
 		Log:   config.Log{Format: "json", Level: slog.LevelDebug},
 	}
 	if diff := cmp.Diff(want, got, same); diff != "" {

@@ -108,7 +108,7 @@ func (l *loader) paths() {
 	}
 	c := l.c
 	for _, p := range []*string{
-		&c.DataDir, &c.Listen.Admin, &c.TLS.Certificate, &c.TLS.Key, &c.Delivery.SmarthostPasswordFile, &c.Events.FileDir,
+		&c.DataDir, &c.Listen.Admin, &c.TLS.Certificate, &c.TLS.Key, &c.Delivery.SmarthostPasswordFile, &c.Events.FileDir, &c.API.ImportDir,
 	} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)

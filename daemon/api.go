@@ -22,7 +22,7 @@ func (d *Daemon) serveAPI(ctx context.Context) error {
 		Destinations: d.destinations, Topics: d.topics, Suppression: d.suppression, Templates: d.templates,
 		Usage: d.spool, Contact: d.contact,
 		MessageBytes: d.cfg.Limits.MessageBytes, LineOctets: d.cfg.Limits.LineLength, Recipients: d.cfg.Limits.Recipients,
-		Reputation: d.reputation,
+		Reputation: d.reputation, Imports: d.imports,
 	}
 	door := api.New(api.Options{
 		Region: d.cfg.Region, Keys: d.auth, Spool: d.spool, Query: ses.New(rooms), REST: sesv2.New(rooms),

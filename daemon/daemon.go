@@ -21,6 +21,7 @@ import (
 	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/account/suppression"
+	"github.com/sesame-mta/sesame/account/suppression/imports"
 	"github.com/sesame-mta/sesame/account/template"
 	"github.com/sesame-mta/sesame/account/topic"
 	"github.com/sesame-mta/sesame/api/admin"
@@ -83,6 +84,7 @@ type Daemon struct {
 	destinations *destination.Book
 	topics       *topic.Book
 	suppression  *suppression.Lists
+	imports      *imports.Book
 	reputation   *reputation.Book
 	trace        *trace.Recorder
 	checker      *identity.Checker
@@ -157,6 +159,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	back.Go(func() error { return d.collector().Run(backCtx) })
 	back.Go(func() error { return d.answers().Run(backCtx) })
 	back.Go(func() error { return d.suppression.Run(backCtx) })
+	back.Go(func() error { return d.imports.Run(backCtx) })
 	if l := d.listeners.metrics; l != nil {
 		h := healthMux(d.metrics, func() error { return d.spool.Room(0) }, d.ready.Load)
 		back.Go(func() error { return serveHTTP(backCtx, l, h) })

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/suppression"
+	"github.com/sesame-mta/sesame/account/suppression/imports"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/event/suppress"
 	"github.com/sesame-mta/sesame/mail"
@@ -15,7 +16,7 @@ import (
 )
 
 // openSuppression opens the suppression lists.
-func (d *Daemon) openSuppression(context.Context) error {
+func (d *Daemon) openSuppression(ctx context.Context) error {
 	store, err := bolt.OpenSuppression(bolt.Options{Dir: d.cfg.DataDir})
 	if err != nil {
 		return err
@@ -23,7 +24,9 @@ func (d *Daemon) openSuppression(context.Context) error {
 	d.onClose(store.Close)
 	d.suppression = suppression.New(suppression.Options{Store: store, Accounts: d.accounts, Sets: d.sets,
 		Installation: d.cfg.Suppression.Installation, Strict: d.strict(), Log: d.logger("account")})
-	return nil
+	d.imports, err = imports.Open(ctx, imports.Options{Directory: d.books, Lists: d.suppression, Dir: d.cfg.API.ImportDir,
+		Log: d.logger("account")})
+	return err
 }
 
 // collector makes what fills the suppression lists.

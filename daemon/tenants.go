@@ -43,6 +43,9 @@ func (d *Daemon) removeOwned(ctx context.Context, id string) error {
 	if err := d.templates.DeleteAll(ctx, id); err != nil {
 		return err
 	}
+	if err := d.imports.RemoveAll(ctx, id); err != nil {
+		return err
+	}
 	return d.suppression.RemoveAll(ctx, id)
 }
 

@@ -59,7 +59,7 @@ func (l *Lists) Import(ctx context.Context, owner string, r io.Reader, o ImportO
 		return done, ErrForm
 	}
 	if !o.Delete {
-		if err := l.mayAdd(owner); err != nil {
+		if err := l.MayAdd(owner); err != nil {
 			return done, err
 		}
 	}

@@ -71,7 +71,7 @@ func (l *Lists) Get(ctx context.Context, owner string, a mail.Address) (Entry, e
 // of it, and gives the entry as it is kept. It answers ErrSandbox and what is
 // wrong with the entry.
 func (l *Lists) Put(ctx context.Context, e Entry) (Entry, error) {
-	if err := l.mayAdd(e.Owner); err != nil {
+	if err := l.MayAdd(e.Owner); err != nil {
 		return Entry{}, err
 	}
 	e, err := l.complete(e)
@@ -81,8 +81,8 @@ func (l *Lists) Put(ctx context.Context, e Entry) (Entry, error) {
 	return e, l.o.Store.Put(ctx, []Entry{e})
 }
 
-// mayAdd refuses accounts in the sandbox (spec section 7.2).
-func (l *Lists) mayAdd(owner string) error {
+// MayAdd refuses accounts in the sandbox (spec section 7.2).
+func (l *Lists) MayAdd(owner string) error {
 	if owner == Installation {
 		return nil
 	}
