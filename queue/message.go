@@ -129,6 +129,10 @@ type Submission struct {
 	// account and key again give the id of the first message.
 	Key    string
 	Events []event.Event
+	// EventsOnly: there is no mail, only what happened to it. Charge, key and events
+	// are kept; the message is not, nothing of it is in the queue, and Content may be
+	// nil.
+	EventsOnly bool
 }
 
 // Settled is what one settlement does to one entry.

@@ -229,6 +229,9 @@ func (q *Queue) wake() time.Duration {
 // Append makes a message durable and hands its entries to delivery. The id is
 // that of the first message when the submission is a repeat.
 func (q *Queue) Append(ctx context.Context, s Submission) (mail.ID, error) {
+	if s.EventsOnly {
+		return q.spool.Append(ctx, s) // nothing of it is ever due
+	}
 	id := s.Message.ID
 	q.mu.Lock()
 	q.appending[id]++

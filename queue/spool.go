@@ -31,7 +31,8 @@ type Spool interface {
 	// Append makes a message durable with its entries, charge and events, all
 	// or nothing; on nil they are on stable storage. The same id again, or the
 	// same account and key within 24 hours, changes nothing and gives the id
-	// of the first. Errors that mean nothing was kept: ErrFull, ErrQuota.
+	// of the first. With EventsOnly the message itself is not kept. Errors that mean
+	// nothing was kept: ErrFull, ErrQuota.
 	Append(ctx context.Context, s Submission) (mail.ID, error)
 
 	// Commit settles entries and keeps their events, all or nothing; on nil it

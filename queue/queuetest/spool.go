@@ -136,6 +136,10 @@ func (s *Spool) Append(_ context.Context, sub queue.Submission) (mail.ID, error)
 	if s.messages[m.ID] != nil {
 		return m.ID, nil
 	}
+	if sub.EventsOnly {
+		s.keep(sub.Events)
+		return m.ID, nil
+	}
 	st := &stored{message: m, entries: make(map[int]*queue.Entry, len(m.To))}
 	if d, ok := sub.Content.(*draft); ok {
 		st.content = d.Bytes()

@@ -47,6 +47,9 @@ func (s *Spool) Append(ctx context.Context, sub queue.Submission) (mail.ID, erro
 	if err := s.Err(); err != nil {
 		return mail.ID{}, err
 	}
+	if sub.EventsOnly {
+		return s.appendEvents(&sub)
+	}
 	d, err := s.checkSubmission(&sub)
 	if err != nil {
 		return mail.ID{}, fmt.Errorf("append: %w", err)
@@ -77,6 +80,24 @@ func (s *Spool) Append(ctx context.Context, sub queue.Submission) (mail.ID, erro
 	return a.first, nil
 }
 
+// appendEvents makes what happened to a message durable that is none to send.
+func (s *Spool) appendEvents(sub *queue.Submission) (mail.ID, error) {
+	if err := checkNames(sub); err != nil {
+		return mail.ID{}, fmt.Errorf("append: %w", err)
+	}
+	sub.Message.To, sub.Message.Keep = nil, false
+	a, err := encodeAppend(sub)
+	if err != nil {
+		return mail.ID{}, fmt.Errorf("append: %w", err)
+	}
+	err = s.submit(a.unit())
+	s.metrics.appended(err)
+	if err != nil {
+		return mail.ID{}, err
+	}
+	return a.first, nil
+}
+
 // checkSubmission refuses what the keys on disk could not hold.
 func (s *Spool) checkSubmission(sub *queue.Submission) (*draft, error) {
 	m := &sub.Message
@@ -88,27 +109,33 @@ func (s *Spool) checkSubmission(sub *queue.Submission) (*draft, error) {
 		return nil, errDraftDone
 	case d.err != nil:
 		return nil, d.err
-	case m.ID.IsZero():
-		return nil, errors.New("no message id")
 	case !fits(m, d.size):
 		return nil, errors.New("header section or edit is out of bounds")
 	case len(m.To) == 0 || len(m.To) > math.MaxUint16:
 		return nil, fmt.Errorf("%d recipients", len(m.To))
-	case !plain(m.Account, maxName):
-		return nil, fmt.Errorf("bad account %q", m.Account)
-	case sub.Charge.Recipients < 0:
-		return nil, errors.New("negative charge")
-	case sub.Charge.Recipients > 0 && !plain(sub.Charge.Account, maxName):
-		return nil, fmt.Errorf("bad account %q", sub.Charge.Account)
-	case len(sub.Key) > maxKey:
-		return nil, errors.New("key is too long")
 	}
 	for _, to := range m.To {
 		if to.IsZero() {
 			return nil, errors.New("empty forward-path")
 		}
 	}
-	return d, nil
+	return d, checkNames(sub)
+}
+
+func checkNames(sub *queue.Submission) error {
+	switch m := &sub.Message; {
+	case m.ID.IsZero():
+		return errors.New("no message id")
+	case !plain(m.Account, maxName):
+		return fmt.Errorf("bad account %q", m.Account)
+	case sub.Charge.Recipients < 0:
+		return errors.New("negative charge")
+	case sub.Charge.Recipients > 0 && !plain(sub.Charge.Account, maxName):
+		return fmt.Errorf("bad account %q", sub.Charge.Account)
+	case len(sub.Key) > maxKey:
+		return errors.New("key is too long")
+	}
+	return nil
 }
 
 func encodeAppend(sub *queue.Submission) (*appendOp, error) {
@@ -179,16 +206,18 @@ func (a *appendOp) apply(b *batch) error {
 	if n := int64(a.charge.Recipients); n > 0 && !b.charge(a.charge.Account, a.minute, n, a.charge.Limit) {
 		return b.s.ledger.overdrawn(a.charge.Account, a.minute, n, a.charge.Limit)
 	}
-	b.put(b.messages, a.id[:], a.value)
-	b.young[a.id] = len(a.value)
-	b.held += int64(len(a.value))
+	if len(a.entries) > 0 { // else there are events only
+		b.put(b.messages, a.id[:], a.value)
+		b.young[a.id] = len(a.value)
+		b.held += int64(len(a.value))
+		b.depth.Messages++
+	}
 	for _, e := range a.entries {
 		b.put(b.entries, e.key, e.value)
 		b.put(b.due, e.due, []byte{})
 	}
 	b.remember(a.dedupe, a.id, a.accepted)
 	b.addEvents(a.events)
-	b.depth.Messages++
 	b.depth.Recipients += int64(len(a.entries))
 	return nil
 }

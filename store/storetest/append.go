@@ -138,6 +138,63 @@ func testNotice(b *bench) {
 	b.depth(0, 0, 0)
 }
 
+// testEventsOnly tells of what is no mail: nothing of it is in the queue, ever.
+func testEventsOnly(b *bench) {
+	ctx := context.Background()
+	only := func(key string) queue.Submission {
+		s := b.submission(acct1, "", "u@example.org", "v@example.net")
+		s.Content.Discard()
+		s.Content, s.EventsOnly, s.Key, s.Message.Keep = nil, true, key, true
+		s.Charge = queue.Charge{Account: acct1, Recipients: 2, Limit: 5}
+		s.Events = []event.Event{
+			{Type: event.Send, Message: s.Message.ID, Account: acct1, Consumers: []string{"c"}},
+			{Type: event.RenderingFailure, Message: s.Message.ID, Account: acct1, Failure: &event.Failure{Template: "t", Text: "x"}, Consumers: []string{"c"}},
+		}
+		return s
+	}
+	first, err := b.Append(ctx, only("k"))
+	b.ok(err)
+	again, err := b.Append(ctx, only("k")) // charged and told once
+	b.ok(err)
+	if again != first {
+		b.Errorf("the key again gave %s, want %s", again, first)
+	}
+	second, err := b.Append(ctx, only(""))
+	b.ok(err)
+	_, err = b.Append(ctx, only(""))
+	b.wants(err, queue.ErrQuota)
+	for _, change := range []func(*queue.Submission){
+		func(s *queue.Submission) { s.Message.ID = mail.ID{} },
+		func(s *queue.Submission) { s.Message.Account = "" },
+		func(s *queue.Submission) { s.Charge.Recipients = -1 },
+		func(s *queue.Submission) { s.Key = strings.Repeat("k", 1<<20) },
+	} {
+		s := only("")
+		change(&s)
+		if _, err := b.Append(ctx, s); err == nil {
+			b.Error("a malformed one was kept")
+		}
+	}
+	for range 2 {
+		for _, id := range []mail.ID{first, second} {
+			b.gone(id)
+			_, err := b.Kept(ctx, id)
+			b.wants(err, queue.ErrNotFound)
+		}
+		b.depth(0, 0, 0)
+		if lines, err := b.Lines(ctx, queue.Line{}, 9); err != nil || len(lines) != 0 {
+			b.Errorf("lines %v, %v", lines, err)
+		}
+		told, err := b.Read(ctx, "c", 0, 9)
+		b.ok(err)
+		if len(told) != 4 || told[0].Event.Message != first || told[1].Event.Type != event.RenderingFailure ||
+			told[1].Event.Failure == nil || told[2].Event.Message != second {
+			b.Errorf("told %v", told)
+		}
+		b.reopen()
+	}
+}
+
 func testRefusedAppend(b *bench) {
 	ctx := context.Background()
 	b.add(acct1, "x", "u@example.org")

@@ -47,6 +47,7 @@ func Run(t *testing.T, open Opener, verify func(t testing.TB, dir string)) {
 	}{
 		{"what was appended is there, also after reopen", testAppend},
 		{"append is idempotent by id", testSameID},
+		{"append keeps events alone", testEventsOnly},
 		{"append is idempotent by key for 24 hours", testSameKey},
 		{"a refused append leaves nothing", testRefusedAppend},
 		{"a notice stays idempotent when it has gone", testNotice},
