@@ -34,6 +34,9 @@ func (d *Daemon) observe(m *queue.Message, t event.Type, rs []event.Recipient, l
 	if m.Notice {
 		return // mail of our own is nobody's
 	}
+	if t == event.RenderingFailure {
+		d.count(m, event.Send, len(rs)) // it was accepted, but is no mail for a rate
+	}
 	d.count(m, t, len(rs))
 	if o := outcomes[t]; o != 0 {
 		facts := make([]reputation.Fact, len(rs))

@@ -64,7 +64,8 @@ type Options struct {
 	// Interest names the consumers that want an event about a message; nil is none.
 	Interest func(t event.Type, m *queue.Message) []string
 	// Observe is told of each message that is on stable storage, and what was sent
-	// to whom: a Send. It must not wait, nor keep what it is given. Nil is nobody.
+	// to whom: a Send, or a RenderingFailure in its stead. It must not wait, nor keep
+	// what it is given. Nil is nobody.
 	Observe func(m *queue.Message, t event.Type, rs []event.Recipient)
 	// Published reports whether any event of a message will be told to a
 	// destination, which needs its mail object; nil is never.
@@ -218,7 +219,7 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 			return mail.ID{}, d.note(log, rec, "event", err)
 		}
 	}
-	first, err := d.append(ctx, c, m, maxAge, again, stored)
+	first, err := d.append(ctx, c, m, maxAge, again, stored, r.Failure)
 	if err != nil {
 		return mail.ID{}, d.note(log, rec, "storage", storageReply(err))
 	}
@@ -236,23 +237,28 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	}
 	log.Info("message accepted", "id", first, "to", len(m.To))
 	d.takenIn(rec, &m, header, c)
+	what := event.Send
+	if r.Failure != nil {
+		what = event.RenderingFailure
+		d.noteFailure(&m, r.Failure)
+	}
 	if d.o.Observe != nil {
-		d.o.Observe(&m, event.Send, recipients(m.To))
+		d.o.Observe(&m, what, recipients(m.To))
 	}
 	return first, nil
 }
 
 // append makes the one Append of a message.
-func (d *Desk) append(ctx context.Context, c *admission.Candidate, m queue.Message, maxAge time.Duration, key string, draft queue.Draft) (mail.ID, error) {
+func (d *Desk) append(ctx context.Context, c *admission.Candidate, m queue.Message, maxAge time.Duration, key string, draft queue.Draft, why *event.Failure) (mail.ID, error) {
 	s := queue.Submission{
 		Message: m, Content: draft, Due: m.Accepted.Add(c.Wait), MaxAge: maxAge, Key: key,
 		Charge: queue.Charge{Account: m.Account, Recipients: d.charged(m.To), Limit: c.Account.MaxDay},
 	}
-	if d.o.Interest != nil {
-		if names := d.o.Interest(event.Send, &m); len(names) > 0 {
-			s.Events = []event.Event{{Type: event.Send, Message: m.ID, Account: m.Account,
-				Time: m.Accepted, Recipients: recipients(m.To), Mail: m.Mail, Consumers: names}}
-		}
+	if e, ok := d.told(event.Send, &m); ok {
+		s.Events = []event.Event{e}
+	}
+	if why != nil {
+		d.failed(&s, why)
 	}
 	return d.o.Queue.Append(ctx, s)
 }

@@ -10,8 +10,10 @@ type metrics struct {
 	accepted prometheus.Counter
 	repeated prometheus.Counter
 	octets   prometheus.Counter
-	refused  *prometheus.CounterVec
-	limited  *prometheus.CounterVec
+	// unrendered are those that are no mail.
+	unrendered prometheus.Counter
+	refused    *prometheus.CounterVec
+	limited    *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
@@ -22,6 +24,8 @@ func newMetrics(r prometheus.Registerer) metrics {
 			Name: "sesame_submission_repeated_total", Help: "Messages that were here before, by the key of their client."}),
 		octets: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sesame_submission_octets_total", Help: "Octets of content accepted."}),
+		unrendered: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sesame_submission_unrendered_total", Help: "Messages accepted whose template could not be filled, so that there is no mail."}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sesame_submission_refused_total", Help: "Messages refused, by the rule that did it."},
 			[]string{"reason"}),
@@ -33,7 +37,7 @@ func newMetrics(r prometheus.Registerer) metrics {
 		m.limited.WithLabelValues(string(name))
 	}
 	if r != nil {
-		r.MustRegister(m.accepted, m.repeated, m.octets, m.refused, m.limited)
+		r.MustRegister(m.accepted, m.repeated, m.octets, m.unrendered, m.refused, m.limited)
 	}
 	return m
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/sesame-mta/sesame/auth"
+	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 )
@@ -26,6 +27,9 @@ type Request struct {
 	// what the header section says (spec section 3.1).
 	ConfigurationSet string
 	Tags             []queue.Tag
+	// Failure, when not nil, is why there is no mail: a template could not be filled.
+	// The content is the header as far as it is known, and nothing is sent.
+	Failure *event.Failure
 	// Key, when not empty, makes a repeat within 24 hours give the id of the
 	// first message of the account that had it. Empty, the header may have one.
 	Key string
