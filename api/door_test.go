@@ -104,6 +104,8 @@ type house struct {
 	door *api.Door
 	desk *desk
 	log  *bytes.Buffer
+	// rooms are those of the door, to be changed before it is called.
+	rooms *api.Rooms
 }
 
 func newHouse(t testing.TB, alter ...func(*api.Options)) *house {
@@ -128,6 +130,8 @@ func newHouse(t testing.TB, alter ...func(*api.Options)) *house {
 		Accounts: owners, Reputation: rated, Imports: importing(t),
 		Suppression:  suppression.New(suppression.Options{Store: lists, Accounts: owners}),
 		MessageBytes: 40 << 20, LineOctets: 64 << 10, Recipients: 50}
+	openSets(t, rooms)
+	h.rooms = rooms
 	o := api.Options{Region: region, Keys: keys{}, Spool: spool, Query: ses.New(rooms), REST: sesv2.New(rooms),
 		Log: slog.New(slog.NewTextHandler(h.log, nil))}
 	for _, f := range alter {

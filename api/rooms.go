@@ -36,9 +36,12 @@ type Rooms struct {
 	// Destinations are told of events; Topics are where some of them lead.
 	Destinations *destination.Book
 	Topics       *topic.Book
-	Suppression  *suppression.Lists
-	Templates    *template.Book
-	Usage        quota.Ledger
+	// Announce tells the subscribers of a destination's topic that events will
+	// come; nil tells nobody.
+	Announce    func(destination.Destination)
+	Suppression *suppression.Lists
+	Templates   *template.Book
+	Usage       quota.Ledger
 	// Contact tells the contacts of accounts of what was changed; nil tells nobody.
 	Contact *contact.Mailer
 

@@ -39,6 +39,7 @@ func TestASetIsThereAfterReopenAsItWasChanged(t *testing.T) {
 	made, err := b.Change(t.Context(), shop, "News", func(s *configset.Set) {
 		s.TLS, s.MaxDelivery, s.Sending = configset.Require, time.Hour, false
 		s.Suppression, s.Pool, s.Unsubscribe = configset.SuppressNone, "bulk", "news"
+		s.ReputationMetrics = true
 		s.Labels = s.Labels.With(account.Labels{"team": "red"})
 		s.Name, s.Account = "Other", "000000000001" // these stay
 	})
@@ -46,7 +47,7 @@ func TestASetIsThereAfterReopenAsItWasChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := configset.Set{Account: shop, Name: "News", Created: made.Created, TLS: configset.Require,
-		MaxDelivery: time.Hour, Suppression: configset.SuppressNone, Pool: "bulk", Unsubscribe: "news", Labels: account.Labels{"team": "red"}}
+		MaxDelivery: time.Hour, Suppression: configset.SuppressNone, Pool: "bulk", Unsubscribe: "news", ReputationMetrics: true, Labels: account.Labels{"team": "red"}}
 	if !reflect.DeepEqual(made, want) || made.Created.IsZero() {
 		t.Errorf("got %+v, want %+v", made, want)
 	}

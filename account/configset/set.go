@@ -28,6 +28,9 @@ type Set struct {
 	// Unsubscribe names the mailing list that the mail is for. Its recipients can
 	// leave it with one click, and get no more of it then. Empty: it is for none.
 	Unsubscribe string
+	// ReputationMetrics is what its owner asked for. The reputation of every set is
+	// counted.
+	ReputationMetrics bool
 	// Labels are its owner's words for it. The map is not to be changed.
 	Labels account.Labels
 }
@@ -115,13 +118,15 @@ type data struct {
 	Pool        string      `json:"pool,omitempty"`
 	Unsubscribe string      `json:"unsubscribe,omitempty"`
 
+	ReputationMetrics bool `json:"reputation_metrics,omitempty"`
+
 	Labels account.Labels `json:"labels,omitempty"`
 }
 
 func (e entry) record() (account.Record, error) {
 	s := e.Set
 	d := data{V: version, Created: s.Created, TLS: s.TLS, MaxDelivery: int64(s.MaxDelivery / time.Second),
-		Paused: !s.Sending, Suppression: s.Suppression, Pool: s.Pool, Unsubscribe: s.Unsubscribe, Labels: s.Labels}
+		Paused: !s.Sending, Suppression: s.Suppression, Pool: s.Pool, Unsubscribe: s.Unsubscribe, ReputationMetrics: s.ReputationMetrics, Labels: s.Labels}
 	text, err := json.Marshal(d)
 	return account.Record{Kind: account.KindConfigSet, Account: s.Account, Name: s.Name, Version: e.version, Data: text}, err
 }
@@ -135,5 +140,5 @@ func decode(r account.Record) (entry, error) {
 		return entry{}, fmt.Errorf("configuration set %s of %s: written in form %d, this program knows %d", r.Name, r.Account, d.V, version)
 	}
 	return entry{version: r.Version, Set: Set{r.Account, r.Name, d.Created, d.TLS, time.Duration(d.MaxDelivery) * time.Second,
-		!d.Paused, d.Suppression, d.Pool, d.Unsubscribe, d.Labels}}, nil
+		!d.Paused, d.Suppression, d.Pool, d.Unsubscribe, d.ReputationMetrics, d.Labels}}, nil
 }

@@ -97,6 +97,11 @@ func Words() []string {
 	return []string{"send", "reject", "bounce", "complaint", "delivery", "delivery_delay", "rendering_failure", "subscription"}
 }
 
+// SetWords gives those that a destination of a configuration set may name: beside
+// Words those of which there are no events, since mail is not tracked, and which
+// programs name all the same.
+func SetWords() []string { return append(Words(), "open", "click") }
+
 // IdentityWords gives those of which an identity can be told (spec section 8.1).
 func IdentityWords() []string { return []string{"bounce", "complaint", "delivery"} }
 
@@ -143,7 +148,7 @@ func (d *Destination) checkEvents() error {
 		}
 		return nil
 	}
-	words, whose := Words(), ""
+	words, whose := SetWords(), ""
 	if d.Identity != "" {
 		words, whose = IdentityWords(), " for an identity"
 	}
