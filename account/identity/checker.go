@@ -102,6 +102,18 @@ func (c *Checker) pass(ctx context.Context, now time.Time) {
 	c.forget()
 }
 
+// Looked gives when DNS was last asked about an identity; zero is not since the
+// start.
+func (c *Checker) Looked(i Identity) time.Time {
+	n, _, err := parseName(i.Account, i.Name)
+	if err != nil {
+		return time.Time{}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tried[n].at
+}
+
 // entries gives all identities as they are now.
 func (b *Book) entries() []*entry {
 	b.mu.RLock()

@@ -39,7 +39,7 @@ func TestADomainIsVerifiedByItsDKIMKeys(t *testing.T) {
 }
 
 func TestATextRecordVerifiesWithoutSigning(t *testing.T) {
-	for at, prefix := range map[string]string{"_sesame.example.org": "", "example.org": "sesame:"} {
+	for at, prefix := range map[string]string{"_sesame.example.org": "", "_amazonses.example.org": "", "example.org": "sesame:"} {
 		watch(t, identity.Options{}, func(t *testing.T, w *watched) {
 			i := add(t, w.Book, alice, "example.org", identity.AddOptions{DKIM: true})
 			if len(i.Token) != 44 {

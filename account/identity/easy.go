@@ -73,6 +73,36 @@ func (b *Book) UseEasy(ctx context.Context, accountID, text string) (Identity, e
 	})
 }
 
+// Bring gives a domain a key of its owner's own. One that it has already in that
+// place stays, whatever else was asked for meanwhile; another waits until DNS shows
+// it, as RotateDKIM has it.
+func (b *Book) Bring(ctx context.Context, accountID, text, selector string, private []byte) (Identity, error) {
+	n, text, err := parseName(accountID, text)
+	if err != nil {
+		return Identity{}, err
+	}
+	e := b.get(n)
+	if e == nil {
+		return Identity{}, missingError(text)
+	}
+	k, err := b.broughtKey(n, selector, private)
+	if err != nil {
+		return Identity{}, fmt.Errorf("identity %s: %w", text, err)
+	}
+	i := slices.IndexFunc(e.Keys, func(o Key) bool { return o.Selector == k.Selector && o.TXT == k.TXT && o.Use != Old })
+	switch {
+	case i < 0:
+		return b.RotateDKIM(ctx, accountID, text, selector, private)
+	case e.Keys[i].Use == Next || !e.Rotating:
+		return e.Identity, nil
+	}
+	return b.update(ctx, n, func(d *data) error {
+		d.Keys = slices.DeleteFunc(d.Keys, func(k keyData) bool { return k.Use == Next })
+		d.Rotating = false
+		return nil
+	})
+}
+
 // Plan is how an identity is to be signed once DNS shows what its owner was told.
 type Plan struct {
 	// Easy: with keys under the service domain; else with one in the identity's own.

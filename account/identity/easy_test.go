@@ -191,3 +191,35 @@ func TestAnIdentityBeginsWithASetAndLabels(t *testing.T) {
 		}
 	}
 }
+
+func TestAKeyThatIsThereIsBroughtAgain(t *testing.T) {
+	watch(t, identity.Options{Service: "mail.example.com"}, func(t *testing.T, w *watched) {
+		bring := func(selector string) identity.Identity {
+			t.Helper()
+			i, err := w.Bring(t.Context(), alice, "example.org", selector, []byte(private))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return i
+		}
+		add(t, w.Book, alice, "example.org", identity.AddOptions{})
+		bring("one")
+		if i := bring("one"); len(i.Keys) != 1 || !i.Rotating {
+			t.Errorf("waits once: %+v", i)
+		}
+		w.publishAll(must(w.Get(alice, "example.org")))
+		if i := bring("one"); len(i.Keys) != 1 || i.Rotating {
+			t.Errorf("signs: %+v", i)
+		}
+		bring("two")
+		if i := bring("one"); len(i.Keys) != 1 || i.Rotating {
+			t.Errorf("the other was not wanted after all: %+v", i)
+		}
+		if _, err := w.Bring(t.Context(), alice, "example.org", "two", []byte("x")); err == nil {
+			t.Error("a key that is none")
+		}
+		if _, err := w.Bring(t.Context(), alice, "example.net", "two", []byte(private)); !errors.Is(err, account.ErrNotFound) {
+			t.Error(err)
+		}
+	})
+}

@@ -36,6 +36,23 @@ func (b *Book) SetNotifications(ctx context.Context, accountID, text string, c N
 	})
 }
 
+// SetHeaders says whether notifications of one type show the header of their
+// message.
+func (b *Book) SetHeaders(ctx context.Context, accountID, text, word string, show bool) (Identity, error) {
+	if !slices.Contains(destination.IdentityWords(), word) {
+		return Identity{}, fmt.Errorf("identity %s: %w: no notification is called %q", text, ErrSetting, word)
+	}
+	return b.with(ctx, accountID, text, func(d *data) error {
+		d.Headers = slices.DeleteFunc(destination.IdentityWords(), func(w string) bool {
+			if w == word {
+				return !show
+			}
+			return !slices.Contains(d.Headers, w)
+		})
+		return nil
+	})
+}
+
 // Forwards reports whether the owner of an identity, by its name as it is kept,
 // wants bounces and complaints by mail. It is so unless it was taken away, and for
 // an identity that is gone; then they are mailed all the same while nobody else is

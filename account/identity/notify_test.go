@@ -3,6 +3,7 @@ package identity_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sesame-mta/sesame/account/accounttest"
@@ -33,5 +34,26 @@ func TestForwardingAndHeadersAreKept(t *testing.T) {
 	}
 	if i, err = b.SetNotifications(t.Context(), alice, "example.org", identity.Notifications{Headers: []string{}}); err != nil || len(i.Headers) > 0 {
 		t.Errorf("got %+v, %v", i, err)
+	}
+}
+
+func TestHeadersAreShownInOneTypeOfNotification(t *testing.T) {
+	b := open(t, &accounttest.Directory{}, keys(t))
+	add(t, b, alice, "example.org", identity.AddOptions{})
+	for _, tt := range []struct {
+		word string
+		show bool
+		want string
+	}{
+		{"delivery", true, "delivery"}, {"bounce", true, "bounce delivery"}, {"bounce", true, "bounce delivery"},
+		{"delivery", false, "bounce"}, {"complaint", false, "bounce"},
+	} {
+		i, err := b.SetHeaders(t.Context(), alice, "example.org", tt.word, tt.show)
+		if err != nil || strings.Join(i.Headers, " ") != tt.want {
+			t.Errorf("%v: %v, %v", tt, i.Headers, err)
+		}
+	}
+	if _, err := b.SetHeaders(t.Context(), alice, "example.org", "send", true); !errors.Is(err, identity.ErrSetting) {
+		t.Error(err)
 	}
 }

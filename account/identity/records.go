@@ -49,6 +49,9 @@ func (b *Book) Records(i Identity) []Record {
 // tokenName is where the TXT record that verifies a domain stands.
 func tokenName(domain string) string { return "_sesame." + domain }
 
+// sesTokenName is where SES has it (spec section 4.3).
+func sesTokenName(domain string) string { return "_amazonses." + domain }
+
 // tokenPrefix stands before the token in a record of the domain itself, for DNS
 // providers that take no underscore (spec section 4.3).
 const tokenPrefix = "sesame:"

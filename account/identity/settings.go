@@ -56,6 +56,9 @@ func (b *Book) Defaults(accountID string, from mail.Address) (set string, tags m
 	return i.Set, i.Tags
 }
 
+// ErrNotUnder says that a MAIL FROM domain is in the wrong place.
+var ErrNotUnder = fmt.Errorf("%w: a MAIL FROM domain lies under the identity's own", ErrSetting)
+
 // SetMailFrom gives an identity a MAIL FROM domain of its own, or with an empty
 // domain takes it away. It must lie under the identity's domain (spec section
 // 4.7).
@@ -69,7 +72,7 @@ func (b *Book) SetMailFrom(ctx context.Context, accountID, text, domain string, 
 			return Identity{}, fmt.Errorf("%w: MAIL FROM domain: %w", ErrSetting, err)
 		}
 		if !strings.HasSuffix(domain, "."+n.domain) {
-			return Identity{}, fmt.Errorf("%w: a MAIL FROM domain lies under the identity's own, such as bounce.%s", ErrSetting, n.domain)
+			return Identity{}, fmt.Errorf("%w, such as bounce.%s", ErrNotUnder, n.domain)
 		}
 	}
 	return b.with(ctx, accountID, text, func(d *data) error {
