@@ -36,6 +36,28 @@ func (c *Call) Spend() error {
 	return nil
 }
 
+// SpendLink takes one mail with a link from the budget of the caller's account, so
+// that nobody floods strangers with them. The error is Throttled.
+func (c *Call) SpendLink() error { return c.spend("link ", linkRate) }
+
+// SpendKeys takes the making of keys from the budget of the caller's account; it is
+// a lot of work. The error is Throttled.
+func (c *Call) SpendKeys() error { return c.spend("keys ", keyRate) }
+
+func (c *Call) spend(what string, rate float64) error {
+	if wait := c.door.rates.Take(what+c.AccountID(), rate, 1, c.door.o.Now(), 0); wait > 0 {
+		return Throttled("Rate exceeded")
+	}
+	return nil
+}
+
+// Rates a second of what an account may have done for it, and five times as much
+// for a while.
+const (
+	linkRate = 1 // that of SES
+	keyRate  = 2
+)
+
 // callRate is how many calls a second a key may make that do not send; for a while
 // it may make five times as many. SES allows one.
 const callRate = 100

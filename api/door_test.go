@@ -256,7 +256,7 @@ func TestWhatIsNoOperationIsToldSo(t *testing.T) {
 		{"GET", "/v2/email/coffee", "", 404, "UnknownOperationException", "The requested operation is not recognized by the service."},
 		{"DELETE", "/v2/email/account", "", 404, "UnknownOperationException", "The requested operation is not recognized by the service."},
 		{"GET", "/v2/email//account", "", 404, "UnknownOperationException", "The requested operation is not recognized by the service."},
-		{"GET", "/v2/email/identities/", "", 404, "UnknownOperationException", "Unavailable Operation"},
+		{"GET", "/v2/email/contact-lists/", "", 404, "UnknownOperationException", "Unavailable Operation"},
 		{"POST", "/v2/email/tenants/list", "{}", 404, "UnknownOperationException", "Unavailable Operation"},
 	} {
 		got := h.call(tt.method, tt.target, tt.body)

@@ -14,6 +14,8 @@ type Error struct {
 	Query   Shape // version 1
 	REST    Shape // version 2
 	Message string
+	// RESTMessage is what version 2 says, where it has other words.
+	RESTMessage string
 	// Data are elements that version 1 puts beside the message, such as the name
 	// of a template.
 	Data map[string]string

@@ -32,7 +32,11 @@ type Rooms struct {
 	Desk       Desk
 	Accounts   *account.Book
 	Identities *identity.Book
-	Sets       *configset.Book
+	// Checker looks for what identities need; nil looks for nothing. MailLink mails
+	// the link that verifies an address; nil: nobody can.
+	Checker  *identity.Checker
+	MailLink func(ctx context.Context, i identity.Identity, link string) error
+	Sets     *configset.Book
 	// Destinations are told of events; Topics are where some of them lead.
 	Destinations *destination.Book
 	Topics       *topic.Book

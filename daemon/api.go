@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 
+	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/api"
 	"github.com/sesame-mta/sesame/api/ses"
 	"github.com/sesame-mta/sesame/api/sesv2"
@@ -16,9 +17,13 @@ func (d *Daemon) serveAPI(ctx context.Context) error {
 	if l == nil {
 		return nil
 	}
+	var mailLink func(context.Context, identity.Identity, string) error
+	if d.mailsLinks() {
+		mailLink = d.mailLink
+	}
 	rooms := &api.Rooms{
 		Region: d.cfg.Region, Hostname: d.cfg.Hostname, Domain: d.serviceDomain(),
-		Desk: d.desk, Accounts: d.accounts, Identities: d.identities, Sets: d.sets,
+		Desk: d.desk, Accounts: d.accounts, Identities: d.identities, Checker: d.checker, MailLink: mailLink, Sets: d.sets,
 		Destinations: d.destinations, Topics: d.topics, Suppression: d.suppression, Templates: d.templates,
 		Usage: d.spool, Contact: d.contact,
 		MessageBytes: d.cfg.Limits.MessageBytes, LineOctets: d.cfg.Limits.LineLength, Recipients: d.cfg.Limits.Recipients,

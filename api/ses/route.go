@@ -32,5 +32,11 @@ func later(name string) route {
 	return route{query.Route{Operation: api.Operation{Name: name, State: api.Later}}}
 }
 
+// never says why an operation that is not there makes no sense here.
+func (r route) never(why string) route {
+	r.State, r.Note = api.NotApplicable, why
+	return r
+}
+
 // none is the result of an operation that gives nothing back.
 type none struct{}

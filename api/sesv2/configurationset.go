@@ -2,8 +2,6 @@ package sesv2
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -71,12 +69,6 @@ func (o *suppressionOptions) apply() (func(*configset.Set), error) {
 	return func(s *configset.Set) { s.Suppression = rule }, err
 }
 
-// resourceTag is a label of a thing.
-type resourceTag struct {
-	Key   string `api:"required"`
-	Value string
-}
-
 type createConfigurationSetRequest struct {
 	ConfigurationSetName string `api:"required"`
 	DeliveryOptions      *deliveryOptions
@@ -113,9 +105,7 @@ func (s *Server) createConfigurationSet(ctx context.Context, c *api.Call, in *cr
 		if o := in.SendingOptions; o != nil {
 			set.Sending = o.SendingEnabled
 		}
-		for _, t := range in.Tags {
-			set.Labels = set.Labels.With(account.Labels{t.Key: t.Value})
-		}
+		set.Labels = labels(in.Tags)
 	})
 }
 
@@ -140,16 +130,13 @@ func (s *Server) getConfigurationSet(_ context.Context, c *api.Call, in *configu
 	out := &getConfigurationSetResult{ConfigurationSetName: set.Name,
 		DeliveryOptions:   deliveryOptions{SendingPoolName: set.Pool, TlsPolicy: strings.ToUpper(string(set.TLS))},
 		ReputationOptions: reputationOptions{s.r.FreshStart(set), set.ReputationMetrics},
-		SendingOptions:    sendingOptions{set.Sending}, Tags: []resourceTag{}}
+		SendingOptions:    sendingOptions{set.Sending}, Tags: resourceTags(set.Labels)}
 	if set.MaxDelivery > 0 {
 		seconds := int64(set.MaxDelivery / time.Second)
 		out.DeliveryOptions.MaxDeliverySeconds = &seconds
 	}
 	if reasons := setReasons(set.Suppression); reasons != nil {
 		out.SuppressionOptions = &suppressionOptions{SuppressedReasons: reasons}
-	}
-	for _, key := range slices.Sorted(maps.Keys(set.Labels)) {
-		out.Tags = append(out.Tags, resourceTag{key, set.Labels[key]})
 	}
 	return out, nil
 }

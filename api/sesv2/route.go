@@ -61,5 +61,11 @@ func later(name, method, path string) route {
 	return route{Operation: api.Operation{Name: name, Method: method, Path: base + path, State: api.Later}}
 }
 
+// never says why an operation that is not there makes no sense here.
+func (r route) never(why string) route {
+	r.State, r.Note = api.NotApplicable, why
+	return r
+}
+
 // none is the request or the result of an operation that has nothing in it.
 type none struct{}

@@ -1,6 +1,7 @@
 package sesv2
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -117,7 +118,7 @@ func (s *Server) Refuse(_ string, e *api.Error) *api.Answer {
 	}
 	h := jsonHeader()
 	h.Set("x-amzn-ErrorType", shape.Code)
-	body, _ := json.Marshal(map[string]string{"message": e.Message}) // strings always can be written
+	body, _ := json.Marshal(map[string]string{"message": cmp.Or(e.RESTMessage, e.Message)}) // strings always can be written
 	return &api.Answer{Status: shape.Status, Code: shape.Code, Cause: e.Cause, Header: h, Body: body}
 }
 
