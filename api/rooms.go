@@ -15,7 +15,9 @@ import (
 	"github.com/sesame-mta/sesame/account/topic"
 	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
 	"github.com/sesame-mta/sesame/submission"
+	"github.com/sesame-mta/sesame/trace"
 )
 
 // Desk takes mail in; *submission.Desk.
@@ -58,4 +60,12 @@ type Rooms struct {
 	Reputation *reputation.Book
 	// Imports are the files that accounts read into their suppression lists.
 	Imports *imports.Book
+	// Trace tells the lives of messages, Messages finds those that may still be heard
+	// of; queue.Spool.
+	Trace    *trace.Recorder
+	Messages interface {
+		Kept(ctx context.Context, id mail.ID) (*queue.Message, error)
+	}
+	// Sources are the addresses that mail leaves from.
+	Sources []Source
 }

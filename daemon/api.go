@@ -28,6 +28,10 @@ func (d *Daemon) serveAPI(ctx context.Context) error {
 		Usage: d.spool, Contact: d.contact,
 		MessageBytes: d.cfg.Limits.MessageBytes, LineOctets: d.cfg.Limits.LineLength, Recipients: d.cfg.Limits.Recipients,
 		Reputation: d.reputation, Imports: d.imports,
+		Trace: d.trace, Messages: d.spool,
+	}
+	for _, source := range d.cfg.Sources {
+		rooms.Sources = append(rooms.Sources, api.Source{Address: source.Address, Pool: source.Pool})
 	}
 	door := api.New(api.Options{
 		Region: d.cfg.Region, Keys: d.auth, Spool: d.spool, Query: ses.New(rooms), REST: sesv2.New(rooms),

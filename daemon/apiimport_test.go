@@ -39,6 +39,7 @@ func imported(ctx context.Context, t *testing.T, c *sesv2.Client, in *sesv2.Crea
 		if got.JobStatus == types.JobStatusCompleted || got.JobStatus == types.JobStatusFailed {
 			return got
 		}
+		<-time.After(50 * time.Millisecond)
 	}
 	t.Fatal("the import does not end")
 	return nil

@@ -211,7 +211,11 @@ func (d *Dispatcher) traceFeedback(m *queue.Message, f *Feedback) {
 		r.Text = f.ReportingMTA
 	}
 	for _, p := range f.Recipients {
-		o := trace.Outcome{To: p.To.String(), Result: f.Type.String(), Host: p.Host, Class: p.Class}
+		o := trace.Outcome{To: p.To.String(), Result: f.Type.String(), Host: p.Host, Class: p.Class,
+			Event: f.Type.String(), Type: p.BounceType, SubType: p.BounceSubType}
+		if f.Report != nil {
+			o.Type = f.Report.FeedbackType
+		}
 		if p.Reply.Code != 0 || !p.Reply.Status.IsZero() {
 			o.Reply = p.Reply.String()
 		}

@@ -134,7 +134,7 @@ func (d *Dispatcher) reject(ctx context.Context, lease *queue.Lease, f *finding)
 	for i, e := range lease.Entries {
 		o := mail.Outcome{Result: mail.Failed, Reply: badContent()}
 		settled[i] = queue.Settled{N: e.N, Result: mail.Failed}
-		verdicts[i] = verdict{entry: e, outcome: o, read: read(&o), settled: settled[i]}
+		verdicts[i] = verdict{entry: e, outcome: o, read: read(&o), settled: settled[i], rejected: true}
 	}
 	var events []event.Event
 	var rs []event.Recipient

@@ -33,6 +33,8 @@ type verdict struct {
 	expired bool
 	settled queue.Settled
 	match   *suppression.Match // why it was not tried at all
+	// rejected: a scanner stopped the message.
+	rejected bool
 }
 
 // settle records one outcome for each entry of a lease, and ends the lease.
@@ -189,6 +191,9 @@ func (v *verdict) event() event.Type {
 	case mail.Deferred:
 		return event.DeliveryDelay
 	case mail.Failed:
+	}
+	if v.rejected {
+		return event.Reject
 	}
 	// A complaint is not followed by bounce mail (spec section 7.2).
 	if v.match != nil && v.match.Reason == suppression.Complaint {

@@ -61,6 +61,9 @@ func (d *Dispatcher) trace(m *queue.Message, verdicts []verdict, now time.Time, 
 		if v.settled.Result != mail.Delivered {
 			o.Class = v.read.Class.String()
 		}
+		if v.settled.Result == mail.Failed {
+			o.Event, o.Type, o.SubType = v.event().String(), told.BounceType, told.BounceSubType
+		}
 		if v.settled.Result == mail.Deferred {
 			o.Next = v.settled.Due.Unix()
 			o.Limit = trace.LimitOf(v.limit())

@@ -167,6 +167,11 @@ type Outcome struct {
 	Class string `cbor:"13,keyasint,omitempty" json:"class,omitempty"`
 	// Limit is what puts a deferred recipient off.
 	Limit *Limit `cbor:"14,keyasint,omitempty" json:"limit,omitempty"`
+	// Event is what SES calls a failure, or what came back: "Bounce". Type and
+	// SubType are those of a bounce; the Type of a complaint is that of its report.
+	Event   string `cbor:"15,keyasint,omitempty" json:"event,omitempty"`
+	Type    string `cbor:"16,keyasint,omitempty" json:"type,omitempty"`
+	SubType string `cbor:"17,keyasint,omitempty" json:"subtype,omitempty"`
 }
 
 // maxText bounds every text that a stranger had a hand in, in octets.
@@ -190,6 +195,7 @@ func (r *Record) bound() {
 	for i := range r.Outcomes {
 		cut(&r.Outcomes[i].Reply)
 		cut(&r.Outcomes[i].Cause)
+		cut(&r.Outcomes[i].Type)
 	}
 }
 
