@@ -63,14 +63,15 @@ func New(o Options) *Door {
 	return &Door{o: o, metrics: newMetrics(o.Metrics), memory: semaphore.NewWeighted(maxLoad), bufs: newBufs()}
 }
 
-// restPath begins every path of version 2 (spec section 10.3).
-const restPath = "/v2/"
+// Every path of version 2 begins so (spec section 10.3), but for one by which older
+// SDKs ask for an operation of it.
+const restPath, oldRESTPath = "/v2/", "/v1/email/"
 
 // ServeHTTP implements http.Handler.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	version, iface := "1", d.o.Query
-	if strings.HasPrefix(r.URL.Path, restPath) {
+	if strings.HasPrefix(r.URL.Path, restPath) || strings.HasPrefix(r.URL.Path, oldRESTPath) {
 		version, iface = "2", d.o.REST
 	}
 	c := &Call{ID: newID(), Request: r, door: d, Origin: submission.Origin{Protocol: "HTTP", Client: client(r)}}

@@ -211,7 +211,7 @@ func (h *house) serve(r *http.Request) answer {
 	if w.Code == http.StatusOK {
 		return a
 	}
-	if strings.HasPrefix(r.URL.Path, "/v2/") {
+	if strings.HasPrefix(r.URL.Path, "/v") {
 		var e struct{ Message string }
 		if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil {
 			h.t.Error(err)
@@ -330,6 +330,28 @@ func TestWhatIsRequiredIsAskedFor(t *testing.T) {
 	} {
 		if got := h.send(body); got.code+" "+got.message != want {
 			t.Errorf("%s: %s: %s", body, got.code, got.message)
+		}
+	}
+}
+
+// Debian 12 has SDKs that ask for these so.
+func TestOlderSDKsFindOperationsByOtherPaths(t *testing.T) {
+	h := newRegistry(t)
+	for _, tt := range []struct {
+		method, target, body string
+		status               int
+		message              string
+	}{
+		{"GET", "/v2/email/identities?PageSize=1", "", 200, ""},
+		{"GET", "/v2/email/configuration-sets?PageSize=1", "", 200, ""},
+		{"GET", "/v2/email/import-jobs?PageSize=1", `{"ImportDestinationType": "NONSENSE"}`, 400,
+			"1 validation error detected: Value at 'importDestinationType' failed to satisfy constraint"},
+		{"GET", "/v2/email/contact-lists/a/contacts", "", 404, "Unavailable Operation"},
+		{"PUT", "/v1/email/identities/example.net/dkim/signing", `{"SigningAttributesOrigin": "AWS_SES"}`, 404, "Email identity example.net does not exist."},
+		{"PUT", "/v1/email/identities/example.net/feedback", `{}`, 404, "The requested operation is not recognized by the service."},
+	} {
+		if got := h.call(tt.method, tt.target, tt.body); got.status != tt.status || !strings.HasPrefix(got.message, tt.message) {
+			t.Errorf("%s %s: %d %q", tt.method, tt.target, got.status, got.message)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 // takes is given back with done.
 func decode(ctx context.Context, c *api.Call, params map[string]string, in any) (done func(), err error) {
 	done = func() {}
-	if c.Request.Method != http.MethodGet && c.Body.Size() > 0 {
+	if c.Body.Size() > 0 { // of a GET too: older SDKs list import jobs so
 		text, free, err := outline(ctx, c)
 		if err != nil {
 			return nil, err

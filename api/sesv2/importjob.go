@@ -99,8 +99,8 @@ func summary(j imports.Job) importJobSummary {
 
 type listImportJobsRequest struct {
 	ImportDestinationType string
-	NextToken             string
-	PageSize              int
+	NextToken             string `query:"NextToken"`
+	PageSize              int    `query:"PageSize"`
 }
 
 type listImportJobsResult struct {

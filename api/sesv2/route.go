@@ -2,6 +2,7 @@ package sesv2
 
 import (
 	"context"
+	"strings"
 
 	"github.com/sesame-mta/sesame/api"
 )
@@ -44,9 +45,13 @@ func (r route) sending() route {
 	return r
 }
 
-// or gives another method and path of an operation.
+// or gives another method and path of an operation, which is a whole one when it
+// begins with the name of another version.
 func (r route) or(method, path string) route {
-	r.also = append(r.also, method+" "+base+path)
+	if !strings.HasPrefix(path, "/v1/") {
+		path = base + path
+	}
+	r.also = append(r.also, method+" "+path)
 	return r
 }
 
