@@ -32,14 +32,18 @@ type caller struct {
 	sent   map[string]string // subjects by message id
 	leaves map[string]bool   // message ids of what arrives
 	events string            // file
+	hook   *listener
+	// deadline is when to wait no more for an answer.
+	deadline time.Time
 }
 
 // newCaller makes the account of an SDK, with a verified identity, all of whose
 // mail is told of in a file.
-func newCaller(t *testing.T, s *sesame, endpoint, name, events string) (c *caller, records map[string]string) {
+func newCaller(t *testing.T, s *sesame, endpoint, name, events string, l *listener) (c *caller, records map[string]string) {
 	t.Helper()
 	c = &caller{t: t, s: s, name: name, sdk: sdks[name](t, s.door.ca), states: apiStates(t), kept: map[string]string{"c": name, "domain": name + ".example.com"},
-		sent: make(map[string]string), leaves: make(map[string]bool), events: filepath.Join(events, name+".jsonl")}
+		sent: make(map[string]string), leaves: make(map[string]bool), events: filepath.Join(events, name+".jsonl"), hook: l, deadline: time.Now().Add(time.Minute)}
+	c.kept["hook"] = l.url
 	var account struct{ ID string }
 	s.run(&account, "account", "create", name, "--json")
 	c.kept["account"] = account.ID
@@ -86,6 +90,11 @@ func (c *caller) make(line apiCall) {
 		c.s.run(nil, strings.Fields(c.fill(line.op+" "+line.in))...)
 		return
 	}
+	if line.service == hook {
+		m := c.hook.heard(c.t, "/"+c.name, line.op, c.fill(line.in))
+		c.keep(line, m)
+		return
+	}
 	if line.service == "nodemailer" && c.name != "node" {
 		return
 	}
@@ -127,16 +136,26 @@ func (c *caller) make(line apiCall) {
 		c.t.Fatalf("%v in %s", err, want)
 	}
 	if err := holds(a.Out, tree, "answer"); err != nil {
+		if line.until && time.Now().Before(c.deadline) {
+			tick(c.t, 50*time.Millisecond)
+			c.make(line)
+			return
+		}
 		c.t.Errorf("%s: %v in %v", what, err, a.Out)
 	}
-	for _, keep := range strings.Fields(line.keep) {
-		name, path, _ := strings.Cut(keep, "=")
-		c.kept[name] = fmt.Sprint(at(a.Out, path))
-	}
+	c.keep(line, a.Out)
 	for i, mail := range slices.Concat(line.mail, line.told) {
 		path, subject, _ := strings.Cut(mail, "=")
 		id := fmt.Sprint(at(a.Out, path))
 		c.sent[id], c.leaves[id] = c.fill(subject), i < len(line.mail)
+	}
+}
+
+// keep keeps what a line wants kept of an answer.
+func (c *caller) keep(line apiCall, answer any) {
+	for _, keep := range strings.Fields(line.keep) {
+		name, path, _ := strings.Cut(keep, "=")
+		c.kept[name] = fmt.Sprint(at(answer, path))
 	}
 }
 
@@ -349,15 +368,29 @@ func TestTheAWSCommandSendsByItsRecipe(t *testing.T) {
 	}
 }
 
+// writeList writes the addresses that an account imports.
+func writeList(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "list.csv"), []byte("listed@example.net,COMPLAINT\nother@example.net,BOUNCE\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func eachSDK(t *testing.T, scheme, top string, calls []apiCall) {
 	mx := receivingPostfix(t)
-	events, endpoint := filepath.Join(t.TempDir(), "events"), scheme+"://127.0.0.1:"+freePort(t)
+	events, imports, endpoint := filepath.Join(t.TempDir(), "events"), t.TempDir(), scheme+"://127.0.0.1:"+freePort(t)
 	s := newSesame(t, settings{port: portOf(t, mx.Addr), top: top, listen: fmt.Sprintf("api = %q", endpoint),
-		delivery: "[events]\nfile_dir = " + strconv.Quote(events)})
+		delivery: "[events]\nallow_networks = [\"127.0.0.0/8\"]\nfile_dir = " + strconv.Quote(events) +
+			"\n[api]\nimport_dir = " + strconv.Quote(imports)})
+	l := newListener(t)
 	for name := range sdks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, records := newCaller(t, s, endpoint, name, events)
+			c, records := newCaller(t, s, endpoint, name, events, l)
+			writeList(t, filepath.Join(imports, c.kept["account"]))
 			for _, line := range calls {
 				c.make(line)
 			}

@@ -38,4 +38,15 @@ var apiAccount = []apiCall{
 	{service: v2, op: "DeleteSuppressedDestination", in: `{"EmailAddress": "gone+$c@example.net"}`, want: `{}`},
 	{service: v2, op: "DeleteSuppressedDestination", in: `{"EmailAddress": "gone+$c@example.net"}`, want: "NotFoundException: "},
 	{service: v2, op: "PutSuppressedDestination", in: `{"EmailAddress": "no address", "Reason": "BOUNCE"}`, want: "BadRequestException: "},
+
+	// A file of addresses.
+	{service: v2, op: "CreateImportJob", in: `{"ImportDataSource": {"S3Url": "s3://bucket/list.csv", "DataFormat": "CSV"},
+		"ImportDestination": {"SuppressionListDestination": {"SuppressionListImportAction": "PUT"}}}`, want: "BadRequestException: "},
+	{service: v2, op: "CreateImportJob", in: `{"ImportDataSource": {"S3Url": "file:list.csv", "DataFormat": "CSV"},
+		"ImportDestination": {"SuppressionListDestination": {"SuppressionListImportAction": "PUT"}}}`, want: `{"JobId": "*"}`, keep: "job=JobId"},
+	{service: v2, op: "GetImportJob", in: `{"JobId": "$job"}`, until: true, want: `{"JobId": "$job", "JobStatus": "COMPLETED", "ProcessedRecordsCount": 2, "FailedRecordsCount": 0,
+		"CreatedTimestamp": "*", "CompletedTimestamp": "*", "ImportDataSource": {"DataFormat": "CSV"}}`},
+	{service: v2, op: "GetImportJob", in: `{"JobId": "absent"}`, want: "NotFoundException: "},
+	{service: v2, op: "ListImportJobs", in: `{"ImportDestinationType": "SUPPRESSION_LIST"}`, want: `{"ImportJobs": [{"JobId": "$job", "JobStatus": "COMPLETED"}]}`},
+	{service: v2, op: "GetSuppressedDestination", in: `{"EmailAddress": "listed@example.net"}`, want: `{"SuppressedDestination": {"Reason": "COMPLAINT"}}`},
 }

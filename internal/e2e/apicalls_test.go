@@ -5,7 +5,8 @@ import "strings"
 // apiCall is one line of what every SDK calls, in this order. $c is the SDK's name
 // and $domain its identity's; what a line keeps stands for what came.
 type apiCall struct {
-	// service is ses, sesv2, nodemailer, or sesame for a command of the operator.
+	// service is ses, sesv2, sns, nodemailer, sesame for a command of the operator, or
+	// hook to wait for a message of SNS whose type is op and whose text has in in it.
 	service, op string
 	in          string // JSON; for a command its arguments
 	// want is what the answer holds at least, as JSON in which "*" is any text or
@@ -16,6 +17,8 @@ type apiCall struct {
 	// mail is what ids in the answer stand for, as in "MessageId=Subject"; the
 	// message arrives. Messages of told do not leave; what becomes of them is told.
 	mail, told []string
+	// until repeats the call until the answer is as wanted.
+	until bool
 	// as names the keys to call with; empty is the SDK's own.
 	as string
 }
@@ -38,9 +41,10 @@ var modelled = map[string]string{
 const plain = "*smithy.GenericAPIError SESServiceException SESv2ServiceException ClientError"
 
 const (
-	v1  = "ses"
-	v2  = "sesv2"
-	cmd = "sesame"
+	v1   = "ses"
+	v2   = "sesv2"
+	hook = "hook"
+	cmd  = "sesame"
 )
 
 // apiSends are made by each SDK, by TLS and without, in both profiles.

@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ses"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
 
 	"github.com/sesame-mta/sesame/internal/mta"
@@ -122,6 +123,8 @@ func (g sdkGo) call(c sdkCall) (a sdkAnswer, err error) {
 	switch c.Service {
 	case "ses":
 		client = ses.New(ses.Options{Region: c.Keys.Region, BaseEndpoint: &c.Keys.Endpoint, Credentials: who, Retryer: aws.NopRetryer{}, HTTPClient: g.http})
+	case "sns":
+		client = sns.New(sns.Options{Region: c.Keys.Region, BaseEndpoint: &c.Keys.Endpoint, Credentials: who, Retryer: aws.NopRetryer{}, HTTPClient: g.http})
 	case "sesv2":
 		client = sesv2.New(sesv2.Options{Region: c.Keys.Region, BaseEndpoint: &c.Keys.Endpoint, Credentials: who, Retryer: aws.NopRetryer{}, HTTPClient: g.http})
 	}
@@ -188,7 +191,7 @@ var sdks = map[string]func(t *testing.T, ca string) sdk{
 	"node": func(t *testing.T, ca string) sdk {
 		need(t, "node")
 		modules := filepath.Join(mta.Roots(), "node", "node_modules")
-		for _, name := range []string{"@aws-sdk/client-ses", "@aws-sdk/client-sesv2", "nodemailer"} {
+		for _, name := range []string{"@aws-sdk/client-ses", "@aws-sdk/client-sesv2", "@aws-sdk/client-sns", "nodemailer"} {
 			if _, err := os.Stat(filepath.Join(modules, name)); err != nil {
 				if inCI() {
 					t.Fatal(err)

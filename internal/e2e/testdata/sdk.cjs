@@ -4,6 +4,7 @@
 const clients = {
   ses: ['@aws-sdk/client-ses', 'SESClient'],
   sesv2: ['@aws-sdk/client-sesv2', 'SESv2Client'],
+  sns: ['@aws-sdk/client-sns', 'SNSClient'],
 }
 const made = new Map()
 
