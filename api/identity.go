@@ -47,7 +47,7 @@ func (r *Rooms) AddIdentity(ctx context.Context, c *Call, name string, o identit
 		return identity.Identity{}, err
 	}
 	i, err := r.Identities.Add(ctx, c.AccountID(), name, o)
-	if err == nil {
+	if err == nil && !i.IsDomain() {
 		if i, err = r.begin(ctx, i); err != nil {
 			// So that the caller can try again as if nothing had been.
 			_ = r.Identities.Remove(context.WithoutCancel(ctx), i.Account, i.Name)
@@ -107,11 +107,13 @@ func (r *Rooms) begin(ctx context.Context, i identity.Identity) (identity.Identi
 // UseEasy gives a domain of the caller's account Easy DKIM.
 func (r *Rooms) UseEasy(ctx context.Context, c *Call, name string) (identity.Identity, error) {
 	i, err := r.Identity(c, name)
-	if err != nil || i.Plan().Easy {
+	if err != nil {
 		return i, err
 	}
-	if err := c.SpendKeys(); err != nil {
-		return i, err
+	if !i.Plan().Easy {
+		if err := c.SpendKeys(); err != nil {
+			return i, err
+		}
 	}
 	return r.ChangeIdentity(ctx, c, name, r.Identities.UseEasy)
 }

@@ -23,8 +23,8 @@ func easySpecs() (names []string, specs []keyData) {
 // ErrNoEasy says that there is no Easy DKIM here.
 var ErrNoEasy = fmt.Errorf("%w: this server has no service domain, which Easy DKIM needs", ErrSetting)
 
-// UseEasy gives a domain Easy DKIM. One that has it keeps its names; the key of its
-// owner's own signs until DNS shows the new one. ErrNoEasy, account.ErrNotFound,
+// UseEasy gives a domain Easy DKIM. One that has it keeps its names, and DNS is asked
+// for them anew; a key of its owner's own signs until DNS shows the new one. ErrNoEasy, account.ErrNotFound,
 // ErrName.
 func (b *Book) UseEasy(ctx context.Context, accountID, text string) (Identity, error) {
 	n, text, err := parseName(accountID, text)
@@ -40,7 +40,7 @@ func (b *Book) UseEasy(ctx context.Context, accountID, text string) (Identity, e
 	case b.o.Service == "" || n.account == account.SystemID:
 		return Identity{}, fmt.Errorf("identity %s: %w", text, ErrNoEasy)
 	case e.Plan().Easy:
-		return e.Identity, nil
+		return b.lookAgain(ctx, n, e)
 	}
 	// Before the lock: an RSA key takes a while.
 	names, specs := easySpecs()
@@ -73,6 +73,17 @@ func (b *Book) UseEasy(ctx context.Context, accountID, text string) (Identity, e
 	})
 }
 
+// lookAgain has DNS asked anew for keys that were given up.
+func (b *Book) lookAgain(ctx context.Context, n name, e *entry) (Identity, error) {
+	if e.DKIM.State != Failed {
+		return e.Identity, nil
+	}
+	return b.update(ctx, n, func(d *data) error {
+		d.DKIM = &Check{Pending, time.Now().UTC()}
+		return nil
+	})
+}
+
 // Bring gives a domain a key of its owner's own. One that it has already in that
 // place stays, whatever else was asked for meanwhile; another waits until DNS shows
 // it, as RotateDKIM has it.
@@ -94,7 +105,7 @@ func (b *Book) Bring(ctx context.Context, accountID, text, selector string, priv
 	case i < 0:
 		return b.RotateDKIM(ctx, accountID, text, selector, private)
 	case e.Keys[i].Use == Next || !e.Rotating:
-		return e.Identity, nil
+		return b.lookAgain(ctx, n, e)
 	}
 	return b.update(ctx, n, func(d *data) error {
 		d.Keys = slices.DeleteFunc(d.Keys, func(k keyData) bool { return k.Use == Next })

@@ -223,3 +223,25 @@ func TestAKeyThatIsThereIsBroughtAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatWasGivenUpIsLookedForAgainWhenItsOwnerAsks(t *testing.T) {
+	watch(t, identity.Options{Service: "mail.example.com", Feedback: "mx1.example.com"}, func(t *testing.T, w *watched) {
+		add(t, w.Book, alice, "example.org", identity.AddOptions{DKIM: true})
+		mailFrom := func() identity.State {
+			return must(w.Get(alice, "example.org")).MailFrom.Check.State
+		}
+		set := func() { must(w.SetMailFrom(t.Context(), alice, "example.org", "b.example.org", false)) }
+		set()
+		w.after(73 * time.Hour)
+		w.is("example.org", "FAILED", "FAILED")
+		if mailFrom() != identity.Failed {
+			t.Errorf("the MAIL FROM domain is %s", mailFrom())
+		}
+		w.easy()
+		set()
+		w.is("example.org", "FAILED", "PENDING")
+		if mailFrom() != identity.Pending {
+			t.Errorf("the MAIL FROM domain is %s", mailFrom())
+		}
+	})
+}

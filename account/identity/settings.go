@@ -79,7 +79,7 @@ func (b *Book) SetMailFrom(ctx context.Context, accountID, text, domain string, 
 		switch {
 		case domain == "":
 			d.MailFrom = nil
-		case d.MailFrom != nil && d.MailFrom.Domain == domain:
+		case d.MailFrom != nil && d.MailFrom.Domain == domain && d.MailFrom.Check.State != Failed:
 			d.MailFrom.Reject = reject
 		default:
 			d.MailFrom = &mailFromData{domain, reject, Check{Pending, time.Now().UTC()}}
