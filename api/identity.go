@@ -142,14 +142,10 @@ func (r *Rooms) RemoveIdentity(ctx context.Context, c *Call, name string) error 
 	return identityError(name, r.Identities.Remove(ctx, c.AccountID(), r.identityName(c, name)))
 }
 
-// Plan gives how an identity is to be signed. An address has the keys of exactly
-// its domain, if that is an identity too (spec section 4.4).
-func (r *Rooms) Plan(c *Call, i identity.Identity) identity.Plan {
-	if i.IsDomain() {
-		return i.Plan()
-	}
-	domain, err := r.Identities.Get(c.AccountID(), i.Name[strings.LastIndexByte(i.Name, '@')+1:])
-	if err != nil {
+// Plan gives how an identity is to be signed.
+func (r *Rooms) Plan(i identity.Identity) identity.Plan {
+	domain, ok := r.Identities.KeyOwner(i)
+	if !ok {
 		return identity.Plan{State: identity.NotStarted, Easy: true}
 	}
 	return domain.Plan()

@@ -134,6 +134,12 @@ func TestOwnersTurnSigningOff(t *testing.T) {
 	add(t, b, alice, "example.org", identity.AddOptions{Verified: true, DKIM: true})
 	add(t, b, alice, "ann@example.org", identity.AddOptions{Verified: true})
 	add(t, b, alice, "late@example.org", identity.AddOptions{})
+	if _, ok := b.KeyOwner(add(t, b, alice, "jim@example.net", identity.AddOptions{})); ok {
+		t.Error("an address without a domain has keys")
+	}
+	if i, _ := b.KeyOwner(add(t, b, alice, "jim@a.example.org", identity.AddOptions{})); i.Name != "example.org" {
+		t.Errorf("an address has the keys of %q", i.Name)
+	}
 	for _, tt := range []struct {
 		name string
 		to   identity.Switch

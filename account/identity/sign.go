@@ -61,14 +61,33 @@ func (b *Book) address(n name) *entry {
 	return nil
 }
 
-// SignsFor reports whether mail of an identity is to be signed: by its own wish,
-// or for an address by that of its domain, if that is an identity too.
+// SignsFor reports whether mail of an identity is to be signed: by its own wish, or
+// for an address by that of the domain whose keys it has.
 func (b *Book) SignsFor(i Identity) bool {
 	if !i.IsDomain() && i.Sign == Default {
-		domain, err := b.Get(i.Account, i.Name[strings.LastIndexByte(i.Name, '@')+1:])
-		return err == nil && domain.Sign != Off && len(domain.Keys) > 0
+		domain, ok := b.KeyOwner(i)
+		return ok && domain.Sign != Off && len(domain.Keys) > 0
 	}
 	return i.Sign != Off
+}
+
+// KeyOwner gives the identity whose keys sign for one: a domain itself; for an
+// address its domain, if that is an identity too, or the nearest verified one above.
+func (b *Book) KeyOwner(i Identity) (Identity, bool) {
+	if i.IsDomain() {
+		return i, true
+	}
+	domain := i.Name[strings.LastIndexByte(i.Name, '@')+1:]
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	e := b.byName[name{i.Account, "", domain}]
+	if e == nil {
+		e = b.nearest(i.Account, domain)
+	}
+	if e == nil {
+		return Identity{}, false
+	}
+	return e.Identity, true
 }
 
 // SetLabels changes the labels of an identity to what f makes of them.

@@ -98,7 +98,7 @@ func (s *Server) identity(i identity.Identity) Identity {
 	}
 	answer := Identity{
 		Account: s.name(i.Account), Identity: i.Name, Status: i.Status(), Created: i.Created, Records: records,
-		Verification: i.Verification.State, DKIM: i.DKIM.State, Paused: i.Paused, Rotating: i.Rotating,
+		Verification: i.Verification.State, DKIM: i.DKIM.State, Paused: i.Paused, Rotating: i.Rotating, Signing: i.Sign, Labels: i.Labels,
 		ConfigurationSet: i.Set, Tags: i.Tags, Forwarding: !i.NoForwarding, Headers: i.Headers,
 	}
 	if i.NoForwarding {

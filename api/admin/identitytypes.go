@@ -3,6 +3,7 @@ package admin
 import (
 	"time"
 
+	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/identity"
 )
 
@@ -20,11 +21,15 @@ type Identity struct {
 	DKIM         identity.State `json:"dkim"`
 	Keys         []Key          `json:"keys,omitempty"`
 	Rotating     bool           `json:"rotating,omitempty"`
-	Paused       bool           `json:"paused,omitempty"`
-	MailFrom     *MailFrom      `json:"mail_from,omitempty"`
+	// Signing is "on" or "off" by the owner's wish, and empty without one.
+	Signing  identity.Switch `json:"dkim_signing,omitempty"`
+	Paused   bool            `json:"paused,omitempty"`
+	MailFrom *MailFrom       `json:"mail_from,omitempty"`
 	// What mail gets that names none itself.
 	ConfigurationSet string            `json:"configuration_set,omitempty"`
 	Tags             map[string]string `json:"tags,omitempty"`
+	// Labels are the owner's own words for it, which SES calls tags of a resource.
+	Labels account.Labels `json:"labels,omitempty"`
 	// Forwarding: bounces and complaints go to the sender by mail. Without it those
 	// types do all the same of which nobody else would hear now (Mailing).
 	Forwarding bool     `json:"feedback_forwarding"`

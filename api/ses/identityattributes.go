@@ -74,7 +74,7 @@ type getIdentityDkimAttributesResult struct {
 
 func (s *Server) getIdentityDkimAttributes(_ context.Context, c *api.Call, in *identitiesRequest) (*getIdentityDkimAttributesResult, error) {
 	out, err := attributes(s, c, in, func(i identity.Identity) dkimAttributes {
-		p := s.r.Plan(c, i)
+		p := s.r.Plan(i)
 		return dkimAttributes{s.r.Identities.SignsFor(i), state(p.State), p.Tokens}
 	})
 	return &getIdentityDkimAttributesResult{out}, err

@@ -70,5 +70,5 @@ func (s *Server) createEmailIdentity(ctx context.Context, c *api.Call, in *creat
 	if err != nil {
 		return nil, err
 	}
-	return &createEmailIdentityResult{typeOf(i), i.Verified, s.dkim(c, i)}, nil
+	return &createEmailIdentityResult{typeOf(i), i.Verified, s.dkim(i)}, nil
 }

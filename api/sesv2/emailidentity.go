@@ -27,8 +27,8 @@ type dkimAttributes struct {
 
 // dkim tells how an identity is signed. The states of the book are the words of
 // version 2.
-func (s *Server) dkim(c *api.Call, i identity.Identity) dkimAttributes {
-	p := s.r.Plan(c, i)
+func (s *Server) dkim(i identity.Identity) dkimAttributes {
+	p := s.r.Plan(i)
 	out := dkimAttributes{SigningEnabled: s.r.Identities.SignsFor(i), Status: p.State, Tokens: p.Tokens,
 		SigningAttributesOrigin: originExternal}
 	if out.Tokens == nil {

@@ -38,7 +38,7 @@ func (s *Server) getEmailIdentity(_ context.Context, c *api.Call, in *emailIdent
 	}
 	out := &getEmailIdentityResult{
 		IdentityType: typeOf(i), FeedbackForwardingStatus: !i.NoForwarding, VerifiedForSendingStatus: i.Verified,
-		VerificationStatus: i.Verification.State, VerificationInfo: s.verification(i), DkimAttributes: s.dkim(c, i),
+		VerificationStatus: i.Verification.State, VerificationInfo: s.verification(i), DkimAttributes: s.dkim(i),
 		MailFromAttributes: mailFrom(i), Policies: map[string]string{}, Tags: resourceTags(i.Labels), ConfigurationSetName: i.Set,
 	}
 	return out, nil

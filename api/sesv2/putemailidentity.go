@@ -55,7 +55,7 @@ func (s *Server) putEmailIdentityDkimSigningAttributes(ctx context.Context, c *a
 	if err != nil {
 		return nil, err
 	}
-	d := s.dkim(c, i)
+	d := s.dkim(i)
 	return &putEmailIdentityDkimSigningAttributesResult{d.Status, d.Tokens, d.SigningHostedZone}, nil
 }
 

@@ -66,6 +66,9 @@ func identityRows(i admin.Identity) []row {
 	if i.Rotating {
 		rows = append(rows, row{"rotation", "waits until DNS shows the next key"})
 	}
+	if i.Signing != "" {
+		rows = append(rows, row{"signing", string(i.Signing) + ", as its owner asked"})
+	}
 	if m := i.MailFrom; m != nil {
 		rows = append(rows, row{"MAIL FROM", m.Domain + " " + string(m.State) + ", on failure " + m.OnFailure})
 	}
@@ -88,6 +91,9 @@ func identityRows(i admin.Identity) []row {
 	}
 	for _, k := range slices.Sorted(maps.Keys(i.Tags)) {
 		rows = append(rows, row{"tag", k + "=" + i.Tags[k]})
+	}
+	for _, k := range slices.Sorted(maps.Keys(i.Labels)) {
+		rows = append(rows, row{"label", k + "=" + i.Labels[k]})
 	}
 	return rows
 }
