@@ -24,6 +24,7 @@ import (
 	"github.com/sesame-mta/sesame/dispatch"
 	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/event/forward"
+	"github.com/sesame-mta/sesame/internal/failpoint"
 	"github.com/sesame-mta/sesame/internal/keyfile"
 	"github.com/sesame-mta/sesame/internal/resolver"
 	"github.com/sesame-mta/sesame/mail"
@@ -61,7 +62,14 @@ func (d *Daemon) openData(context.Context) error {
 		return err
 	}
 	d.keys = keys
-	o := bolt.Options{Dir: d.cfg.DataDir, Log: d.logger("store"), Metrics: d.metrics,
+	points, err := failpoint.FromEnv()
+	if err != nil {
+		return err
+	}
+	if points != nil {
+		d.logger("daemon").Warn("failures are injected by the environment", "text", failpoint.Env)
+	}
+	o := bolt.Options{Dir: d.cfg.DataDir, Log: d.logger("store"), Metrics: d.metrics, Failpoints: points,
 		KeepFor: cmp.Or(d.cfg.Feedback.KeepFor, -1), KeepBytes: d.cfg.Feedback.KeepBytes}
 	if d.spool, err = bolt.Open(o); err != nil {
 		return err
