@@ -85,8 +85,8 @@ func openSMTPDClient(t *testing.T, d door, g gate) *mta.OpenSMTPD {
 		conf = strings.ReplaceAll(conf, "smtp+tls://sesame@mail.example.com:587", "smtps://sesame@mail.example.com:465")
 	}
 	d.host = "mail.example.com" // which mta.OpenSMTPD takes for 127.0.0.1
-	o, err := mta.StartOpenSMTPD(t.Context(), d.fill(g.in(conf)),
-		map[string]string{"secrets": d.fill(recipe(t, "opensmtpd.md", "/etc/mail/secrets", ""))}, d.ca)
+	o, err := mta.StartOpenSMTPD(t.Context(), mta.OpenSMTPDOptions{Conf: d.fill(g.in(conf)),
+		Files: map[string]string{"secrets": d.fill(recipe(t, "opensmtpd.md", "/etc/mail/secrets", ""))}, CA: d.ca})
 	if err != nil {
 		missing(t, err)
 	}

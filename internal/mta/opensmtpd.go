@@ -22,11 +22,25 @@ const (
 // OpenSMTPD is a running OpenSMTPD. Its folders are compiled into it, so it runs
 // in namespaces in which they, and the machine's name, are its own.
 type OpenSMTPD struct {
+	// Addr is where it listens, as "127.0.0.1:port".
+	Addr string
 	// Dir holds smtpd.conf, the spool and the log.
 	Dir string
 
 	root    string
 	process *Process
+}
+
+// OpenSMTPDOptions say what one OpenSMTPD does.
+type OpenSMTPDOptions struct {
+	// Conf is smtpd.conf, in which mail.example.com is 127.0.0.1 and port 25 is
+	// one that is free.
+	Conf string
+	// Files are those that Conf names in /etc/mail; that path is written anew to
+	// lie in the private folder.
+	Files map[string]string
+	// CA is the file with the certificates that it trusts.
+	CA string
 }
 
 // privateMounts gives the machine the name client.example.com, puts the folders
@@ -38,11 +52,8 @@ for d in /var/spool /var/lib /run /etc/hosts /etc/resolv.conf /etc/ssl/certs/ca-
 done
 exec "$@"`
 
-// StartOpenSMTPD starts one with the lines of a recipe for smtpd.conf, in which
-// mail.example.com is 127.0.0.1, and returns when it greets. Files are what the
-// recipe puts into /etc/mail; that path is written anew to lie in the private
-// folder. Ca is the file with the certificates that it trusts. Stop must be called.
-func StartOpenSMTPD(ctx context.Context, conf string, files map[string]string, ca string) (*OpenSMTPD, error) {
+// StartOpenSMTPD starts one and returns when it greets. Stop must be called.
+func StartOpenSMTPD(ctx context.Context, opt OpenSMTPDOptions) (*OpenSMTPD, error) {
 	root, err := root("opensmtpd", "usr/sbin/smtpd")
 	if err != nil {
 		return nil, err
@@ -55,7 +66,7 @@ func StartOpenSMTPD(ctx context.Context, conf string, files map[string]string, c
 		return nil, err
 	}
 	o := &OpenSMTPD{Dir: dir, root: root}
-	if err := o.start(ctx, conf, files, ca); err != nil {
+	if err := o.start(ctx, opt); err != nil {
 		log := Tail(o.LogFile(), 20)
 		o.Stop()
 		return nil, fmt.Errorf("start OpenSMTPD: %w\n%s", err, log)
@@ -63,12 +74,13 @@ func StartOpenSMTPD(ctx context.Context, conf string, files map[string]string, c
 	return o, nil
 }
 
-func (o *OpenSMTPD) start(ctx context.Context, conf string, files map[string]string, ca string) error {
+func (o *OpenSMTPD) start(ctx context.Context, opt OpenSMTPDOptions) error {
 	port, err := FreePort()
 	if err != nil {
 		return err
 	}
-	if err := o.makeFiles(strings.ReplaceAll(conf, "port 25", "port "+strconv.Itoa(port)), files, ca); err != nil {
+	o.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	if err := o.makeFiles(strings.ReplaceAll(opt.Conf, "port 25", "port "+strconv.Itoa(port)), opt.Files, opt.CA); err != nil {
 		return err
 	}
 	log, err := os.Create(o.LogFile())
@@ -83,7 +95,7 @@ func (o *OpenSMTPD) start(ctx context.Context, conf string, files map[string]str
 	if o.process, err = Start(cmd); err != nil {
 		return err
 	}
-	return WaitGreeting(ctx, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), o.process.Done)
+	return WaitGreeting(ctx, o.Addr, o.process.Done)
 }
 
 func (o *OpenSMTPD) makeFiles(conf string, files map[string]string, ca string) error {
@@ -146,6 +158,9 @@ func (o *OpenSMTPD) makeFiles(conf string, files map[string]string, ca string) e
 	// Its one control program is sendmail when it is called so.
 	return os.Symlink(filepath.Join(o.root, "usr/sbin/smtpctl"), filepath.Join(o.Dir, "sendmail"))
 }
+
+// PID is the process id of the parent of all its processes.
+func (o *OpenSMTPD) PID() int { return o.process.PID() }
 
 // LogFile holds what it printed.
 func (o *OpenSMTPD) LogFile() string { return filepath.Join(o.Dir, "log") }

@@ -35,6 +35,8 @@ type PostfixOptions struct {
 	// Quiet leaves the log unwritten, as on a machine without syslogd. It is the
 	// fastest that Postfix can be, and nothing can be learnt from it.
 	Quiet bool
+	// Env is "NAME=value" for all its processes.
+	Env []string
 }
 
 // Postfix is a running Postfix with a queue, a configuration and a log of its own.
@@ -45,6 +47,7 @@ type Postfix struct {
 	Dir string
 
 	root    string
+	env     []string
 	process *Process
 }
 
@@ -58,7 +61,7 @@ func StartPostfix(ctx context.Context, o PostfixOptions) (*Postfix, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Postfix{Dir: dir, root: root}
+	p := &Postfix{Dir: dir, root: root, env: o.Env}
 	if err := p.start(ctx, o); err != nil {
 		log := Tail(p.LogFile(), 20)
 		p.Stop()
@@ -148,6 +151,11 @@ func (p *Postfix) writeConfig(o PostfixOptions) error {
 		host = "mx.example.net"
 	}
 	lib := filepath.Join(p.root, "usr/lib/postfix")
+	names := ""
+	for _, v := range p.env {
+		name, _, _ := strings.Cut(v, "=")
+		names += " " + name
+	}
 	main := []string{
 		"compatibility_level = 3.6",
 		"queue_directory = " + filepath.Join(p.Dir, "spool"),
@@ -156,8 +164,8 @@ func (p *Postfix) writeConfig(o PostfixOptions) error {
 		"daemon_directory = " + filepath.Join(lib, "sbin"),
 		"meta_directory = " + p.ConfigDir(),
 		"shlib_directory = " + lib,
-		"import_environment = MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ LANG=C LD_LIBRARY_PATH",
-		"export_environment = MAIL_CONFIG TZ LANG=C LD_LIBRARY_PATH",
+		"import_environment = MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ LANG=C LD_LIBRARY_PATH" + names,
+		"export_environment = MAIL_CONFIG TZ LANG=C LD_LIBRARY_PATH" + names,
 		"mail_owner = " + postfixUser,
 		"setgid_group = " + postfixGroup,
 		"myhostname = " + host,
@@ -236,11 +244,11 @@ func (p *Postfix) LogFile() string { return filepath.Join(p.Dir, "log", "mail.lo
 func (p *Postfix) PID() int { return p.process.PID() }
 
 func (p *Postfix) environ() []string {
-	return []string{
+	return append([]string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
 		"MAIL_CONFIG=" + p.ConfigDir(),
 		"LD_LIBRARY_PATH=" + filepath.Join(p.root, "usr/lib/postfix"),
-	}
+	}, p.env...)
 }
 
 // Run runs one of Postfix's commands (sendmail, postmap, postqueue) with the
