@@ -17,7 +17,7 @@ GOLANGCI_VERSION := v2.15.0
 TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sesame/bin
 GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 
-.PHONY: help build run test race lint fmt check fuzz crash e2e vuln cover bench soak ci clean
+.PHONY: help build run test race lint fmt check fuzz crash e2e vuln cover bench figures soak ci clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
@@ -74,7 +74,18 @@ bench: build ## messages a second, beside the Postfix of Debian; ARGS for more
 	@mkdir -p dist
 	$(GO) build -o dist/bench ./bench
 	dist/bench compare -sesame $(BIN) -json dist/bench.json $(ARGS)
-	dist/bench deferred -sesame $(BIN)
+
+# Each part that misses its aim says so, and the rest goes on.
+figures: bench ## all of docs/performance.md, from a quiet machine; an hour
+	-dist/bench compare -sesame $(BIN) -json dist/bench.json -rows long
+	-dist/bench compare -sesame $(BIN) -json dist/bench.json -rows peers -servers exim,opensmtpd
+	-dist/bench latency -sesame $(BIN) -json dist/bench.json
+	-dist/bench idle -sesame $(BIN) -json dist/bench.json
+	-dist/bench grow -sesame $(BIN) -json dist/bench.json
+	-dist/bench churn -sesame $(BIN) -json dist/bench.json
+	-dist/bench deferred -sesame $(BIN) -json dist/bench.json
+	-dist/bench deferred -sesame $(BIN) -json dist/bench.json -messages 1000000
+	dist/bench report -json dist/bench.json
 
 soak: build ## the long runs before a release; takes days
 	SESAME_SOAK=1 $(GO) test -count=1 -timeout 24h ./store/...

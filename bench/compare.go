@@ -3,272 +3,217 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
-
-	"github.com/sesame-mta/sesame/bench/load"
-	"github.com/sesame-mta/sesame/bench/sink"
-	"github.com/sesame-mta/sesame/internal/mta"
 )
-
-// sample is one run of one server.
-type sample struct {
-	Server      string  `json:"server"`
-	Connections int     `json:"connections"`
-	Size        int     `json:"size"`
-	Messages    int64   `json:"messages"`
-	Refused     int64   `json:"refused"`
-	Accepted    float64 `json:"accepted_per_second"`
-	Delivered   float64 `json:"delivered_per_second"`
-	P50         float64 `json:"p50_ms"`
-	P99         float64 `json:"p99_ms"`
-	CPU         float64 `json:"cpu_seconds_per_1000"`
-	Written     float64 `json:"written_bytes_per_message"`
-	RSS         int64   `json:"rss_bytes"`
-	Lost        int     `json:"lost"`
-	Doubled     int     `json:"doubled"`
-}
 
 type comparison struct {
 	sesame      string
 	servers     string
-	connections string
-	size        int
 	runs        int
 	duration    time.Duration
-	json        string
 	postfixMain string
 }
 
 func runCompare(ctx context.Context, args []string) error {
 	var c comparison
 	f := flag.NewFlagSet("compare", flag.ContinueOnError)
+	names := f.String("rows", "short", "names of rows, separated by commas; short, long, peers or all")
+	list := f.Bool("list", false, "list the rows and end")
+	file := f.String("json", "", "file for all figures of all runs; what others wrote there is kept")
 	f.StringVar(&c.sesame, "sesame", "bin/sesame", "the program to measure")
-	f.StringVar(&c.servers, "servers", "sesame,postfix", "which to measure, in turns")
-	f.StringVar(&c.connections, "connections", "20,100", "connections at once, one table row each")
-	f.IntVar(&c.size, "size", 2048, "octets of a message")
+	f.StringVar(&c.servers, "servers", "sesame,postfix", "which to measure, in turns: sesame, postfix, exim, opensmtpd")
 	f.IntVar(&c.runs, "runs", 5, "runs per row; the medians are shown")
-	f.DurationVar(&c.duration, "duration", 4*time.Second, "how long each run sends")
+	f.DurationVar(&c.duration, "duration", 3*time.Second, "how long each run sends")
 	f.StringVar(&c.postfixMain, "postfix-main", "", "further settings for Postfix, separated by commas")
-	f.StringVar(&c.json, "json", "", "file for all figures of all runs")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	fmt.Printf("machine: %s\n", machine())
-	samples, err := c.measure(ctx)
+	chosen, err := choose(*names)
 	if err != nil {
 		return err
 	}
-	if c.json != "" {
-		b, err := json.MarshalIndent(map[string]any{"machine": machine(), "samples": samples}, "", "  ")
-		if err != nil {
-			return err
+	if *list {
+		for _, r := range chosen {
+			fmt.Printf("%-16s %d connections, %d octets: %s\n", r.name, r.connections, r.size, r.title)
 		}
-		if err := os.WriteFile(c.json, append(b, '\n'), 0o644); err != nil {
-			return err
-		}
+		return nil
 	}
-	return c.report(os.Stdout, samples)
+	res, err := openResults(*file)
+	if err != nil {
+		return err
+	}
+	fmt.Println("machine:", res.Machine)
+	measured, failed := c.measure(ctx, chosen, res)
+	if err := res.save(); err != nil {
+		return errors.Join(failed, err)
+	}
+	table(os.Stdout, measured)
+	return errors.Join(failed, verdict(os.Stdout, measured))
 }
 
-// measure alternates between the servers, so that a change of the machine's
-// mood meets all of them.
-func (c *comparison) measure(ctx context.Context) ([]sample, error) {
-	var samples []sample
-	for field := range strings.SplitSeq(c.connections, ",") {
-		n, err := strconv.Atoi(field)
-		if err != nil {
-			return nil, fmt.Errorf("-connections %s: %w", c.connections, err)
-		}
+// measure alternates between the servers, so that a change of the machine's mood
+// meets all of them. A run that fails is told, and the rest goes on.
+func (c *comparison) measure(ctx context.Context, chosen []row, res *results) (all []sample, err error) {
+	shared, err := newShared()
+	if err != nil {
+		return nil, err
+	}
+	defer shared.remove()
+	var failures []error
+	for _, r := range chosen {
+		res.forget(r.name, c.servers)
+		out := map[string]bool{}
 		for i := range c.runs {
 			for name := range strings.SplitSeq(c.servers, ",") {
-				s, err := c.one(ctx, name, n)
-				if errors.Is(err, mta.ErrMissing) && name != "sesame" {
-					fmt.Printf("%s left out: %v\n", name, err)
+				if out[name] {
 					continue
 				}
-				if err != nil {
-					return nil, fmt.Errorf("%s, %d connections, run %d: %w", name, n, i+1, err)
+				s := setup{row: r, binary: c.sesame, shared: shared, more: strings.ReplaceAll(c.postfixMain, ",", "\n")}
+				got, settings, err := measure(ctx, name, s, c.duration)
+				switch {
+				case ctx.Err() != nil:
+					return all, ctx.Err()
+				case err != nil && missing(err) && name != "sesame":
+					fmt.Printf("%s: %s: %v\n", r.name, name, err)
+					res.LeftOut[r.name+" "+name] = err.Error()
+					out[name] = true
+				case err != nil:
+					failures = append(failures, fmt.Errorf("%s, %s, run %d: %w", r.name, name, i+1, err))
+					fmt.Println(failures[len(failures)-1])
+				default:
+					all = append(all, *got)
+					res.Settings[name+" "+r.name] = settings
 				}
-				samples = append(samples, *s)
 			}
 		}
-	}
-	return samples, nil
-}
-
-// one starts a server on an empty queue, warms it up and measures one run, from
-// the first octet sent to the last message in the sink.
-func (c *comparison) one(ctx context.Context, name string, connections int) (*sample, error) {
-	sk, err := sink.Listen("127.0.0.1:0", sink.Options{Pipelining: true, Chunking: true})
-	if err != nil {
-		return nil, err
-	}
-	defer sk.Close()
-	srv, err := c.start(ctx, name, sk.Addr())
-	if err != nil {
-		return nil, err
-	}
-	defer srv.stop()
-
-	o := load.Options{Addr: srv.addr, Connections: connections, Messages: int64(10 * connections), Size: c.size, Pipelining: true}
-	warm, err := load.Run(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	if err := waitDrained(ctx, sk, warm.Accepted); err != nil {
-		return nil, fmt.Errorf("warm-up: %w", err)
-	}
-	before, err := treeUsage(srv.pid)
-	if err != nil {
-		return nil, err
-	}
-	o.Messages, o.Duration = 0, c.duration
-	res, err := load.Run(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	if err := waitDrained(ctx, sk, warm.Accepted+res.Accepted); err != nil {
-		return nil, err
-	}
-	last := sk.Count().Last
-	after, err := treeUsage(srv.pid)
-	if err != nil {
-		return nil, err
-	}
-	used := after.sub(before)
-	lost, doubled := sk.Check(append(warm.Acknowledged, res.Acknowledged...))
-	n := float64(res.Accepted)
-	return &sample{
-		Server: name, Connections: connections, Size: c.size,
-		Messages: res.Accepted, Refused: warm.Refused + res.Refused,
-		Accepted:  n / res.Elapsed.Seconds(),
-		Delivered: n / last.Sub(res.Start).Seconds(),
-		P50:       ms(res.P50), P99: ms(res.P99),
-		CPU:     used.cpu.Seconds() / n * 1000,
-		Written: float64(used.written) / n,
-		RSS:     used.rss,
-		Lost:    len(lost), Doubled: len(doubled),
-	}, nil
-}
-
-func (c *comparison) start(ctx context.Context, name, sinkAddr string) (*server, error) {
-	switch name {
-	case "sesame":
-		s, err := newSesame(ctx, c.sesame, fmt.Sprintf("smarthost = %q", sinkAddr))
-		if err != nil {
-			return nil, err
+		res.Samples = append(res.Samples, of(all, r.name, "")...)
+		// What takes an hour should not be lost at its end.
+		if err := res.save(); err != nil {
+			return all, err
 		}
-		return &server{name: name, addr: s.addr, pid: s.process.PID(), stop: s.remove}, nil
-	case "postfix":
-		return startPostfix(ctx, sinkAddr, strings.ReplaceAll(c.postfixMain, ",", "\n"))
 	}
-	return nil, fmt.Errorf("-servers: unknown %q", name)
+	return all, errors.Join(failures...)
 }
 
-// waitDrained gives a server two minutes to pass on what it took. What is lost
-// then is counted by the ids, so it is no error to wait in vain for a few.
-func waitDrained(ctx context.Context, sk *sink.Sink, n int64) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
-	return sk.WaitFor(ctx, n)
-}
-
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// report prints the medians, then the sums of what must be zero. It is an error
-// when they are not.
-func (c *comparison) report(w io.Writer, samples []sample) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "server\tconns\tsize\taccepted/s\tdelivered/s\tp50 ms\tp99 ms\tCPU s/1000\twritten B/msg\tRSS MB\t")
-	type row struct {
-		connections int
-		server      string
-	}
-	rows := map[row][]sample{}
-	var order []row
-	lost, doubled, refused := 0, 0, int64(0)
+// of gives the samples of a row, and of a server if it is named.
+func of(samples []sample, row, server string) []sample {
+	var some []sample
 	for _, s := range samples {
-		k := row{s.Connections, s.Server}
-		if rows[k] == nil {
-			order = append(order, k)
+		if s.Row == row && (server == "" || s.Server == server) {
+			some = append(some, s)
 		}
-		rows[k] = append(rows[k], s)
-		lost, doubled, refused = lost+s.Lost, doubled+s.Doubled, refused+s.Refused
 	}
-	for _, k := range order {
-		r := rows[k]
-		fmt.Fprintf(t, "%s\t%d\t%d\t%.0f\t%.0f\t%.2f\t%.2f\t%.3f\t%.0f\t%d\t\n", k.server, k.connections, c.size,
-			median(r, func(s sample) float64 { return s.Accepted }),
-			median(r, func(s sample) float64 { return s.Delivered }),
-			median(r, func(s sample) float64 { return s.P50 }),
-			median(r, func(s sample) float64 { return s.P99 }),
-			median(r, func(s sample) float64 { return s.CPU }),
-			median(r, func(s sample) float64 { return s.Written }),
-			median(r, func(s sample) int64 { return s.RSS })>>20)
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for _, k := range order {
-		if k.server != "sesame" || rows[row{k.connections, "postfix"}] == nil {
-			continue
-		}
-		delivered := func(s sample) float64 { return s.Delivered }
-		fmt.Fprintf(w, "%d connections: sesame delivers %.1f times as many a second as Postfix\n", k.connections,
-			median(rows[k], delivered)/median(rows[row{k.connections, "postfix"}], delivered))
-	}
-	fmt.Fprintf(w, "ids lost %d doubled %d, messages refused %d\n", lost, doubled, refused)
-	if lost+doubled > 0 {
-		return errors.New("a message was lost or doubled")
-	}
-	return nil
+	return some
 }
 
-func median[T cmp.Ordered](samples []sample, of func(sample) T) T {
-	values := make([]T, len(samples))
-	for i, s := range samples {
-		values[i] = of(s)
+// line is the medians of a row and server.
+type line struct {
+	sample
+	title string
+	ratio float64 // of delivered, or accepted, to Postfix; 0 without one
+}
+
+// rate is what counts in a row.
+func (s sample) rate() float64 { return cmp.Or(s.Delivered, s.Accepted) }
+
+// lines gives the medians, in the order of the rows.
+func lines(samples []sample) []line {
+	var all []line
+	for _, r := range rows() {
+		at := len(all)
+		var servers []string
+		for _, s := range of(samples, r.name, "") {
+			if !slices.Contains(servers, s.Server) {
+				servers = append(servers, s.Server)
+			}
+		}
+		var beside float64
+		for _, server := range servers {
+			m := medians(of(samples, r.name, server))
+			if server == "postfix" {
+				beside = m.rate()
+			}
+			all = append(all, line{sample: m, title: r.title})
+		}
+		for i := at; i < len(all) && beside > 0; i++ {
+			all[i].ratio = all[i].rate() / beside
+		}
 	}
-	slices.Sort(values)
+	return all
+}
+
+// medians makes one sample of many; of what must be zero it gives the sum.
+func medians(s []sample) sample {
+	m := s[0]
+	for _, f := range []func(*sample) *float64{
+		func(s *sample) *float64 { return &s.Accepted }, func(s *sample) *float64 { return &s.Delivered },
+		func(s *sample) *float64 { return &s.P50 }, func(s *sample) *float64 { return &s.P99 },
+		func(s *sample) *float64 { return &s.CPU }, func(s *sample) *float64 { return &s.Written },
+		func(s *sample) *float64 { return &s.Syncs },
+	} {
+		var values []float64
+		for i := range s {
+			values = append(values, *f(&s[i]))
+		}
+		*f(&m) = middle(values)
+	}
+	m.Messages, m.Refused, m.Lost, m.Doubled, m.Torn, m.RSS = 0, 0, 0, 0, 0, 0
+	for _, s := range s {
+		m.Messages, m.Refused, m.Torn = m.Messages+s.Messages, m.Refused+s.Refused, m.Torn+s.Torn
+		m.Lost, m.Doubled, m.RSS = m.Lost+s.Lost, m.Doubled+s.Doubled, max(m.RSS, s.RSS)
+	}
+	return m
+}
+
+func middle(values []float64) float64 {
+	values = slices.Sorted(slices.Values(values))
 	return values[len(values)/2]
 }
 
-// machine describes where the figures come from: processors, memory, and the
-// file system of the queues.
-func machine() string {
-	model, cores := "unknown processor", 0
-	b, _ := os.ReadFile("/proc/cpuinfo") // the description is then shorter
-	for line := range strings.Lines(string(b)) {
-		if k, v, _ := strings.Cut(line, ":"); strings.TrimSpace(k) == "model name" {
-			model = strings.TrimSpace(v)
-			cores++
-		}
+// table prints the medians.
+func table(w io.Writer, samples []sample) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "row\tserver\tconns\taccepted/s\tdelivered/s\tp50 ms\tp99 ms\tCPU s/1000\twritten B/msg\tsyncs/msg\tRSS MB\tPostfix = 1\t")
+	for _, l := range lines(samples) {
+		fmt.Fprintln(t, strings.Join(l.cells(), "\t")+"\t")
 	}
-	memory := "unknown memory"
-	b, _ = os.ReadFile("/proc/meminfo") // likewise
-	for line := range strings.Lines(string(b)) {
-		if v, ok := strings.CutPrefix(line, "MemTotal:"); ok {
-			memory = strings.TrimSpace(v)
+	_ = t.Flush() // it is the terminal
+}
+
+// cells are the columns of the table.
+func (l line) cells() []string {
+	number := func(format string, v float64, known bool) string {
+		if !known {
+			return "-"
 		}
+		return fmt.Sprintf(format, v)
 	}
-	fs := "unknown"
-	var st syscall.Statfs_t
-	if syscall.Statfs(os.TempDir(), &st) == nil {
-		names := map[int64]string{0xef53: "ext4", 0x58465342: "xfs", 0x9123683e: "btrfs", 0x01021994: "tmpfs", 0x794c7630: "overlay"}
-		if fs = names[int64(st.Type)]; fs == "" {
-			fs = fmt.Sprintf("%#x", st.Type)
-		}
+	return []string{
+		l.Row, l.Server, fmt.Sprint(l.Connections),
+		fmt.Sprintf("%.0f", l.Accepted), number("%.0f", l.Delivered, l.Delivered > 0),
+		fmt.Sprintf("%.2f", l.P50), fmt.Sprintf("%.2f", l.P99), fmt.Sprintf("%.3f", l.CPU),
+		fmt.Sprintf("%.0f", l.Written), number("%.2f", l.Syncs, l.Syncs >= 0), fmt.Sprint(l.RSS >> 20),
+		number("%.1f", l.ratio, l.ratio > 0),
 	}
-	return fmt.Sprintf("%s, %d threads, %s, queues on %s", model, cores, memory, fs)
+}
+
+// verdict prints the sums of what must be zero. It is an error when they are not.
+func verdict(w io.Writer, samples []sample) error {
+	lost, doubled, torn, refused := 0, 0, int64(0), int64(0)
+	for _, s := range samples {
+		lost, doubled, torn, refused = lost+s.Lost, doubled+s.Doubled, torn+s.Torn, refused+s.Refused
+	}
+	fmt.Fprintf(w, "ids lost %d doubled %d, messages torn %d refused %d\n", lost, doubled, torn, refused)
+	if int64(lost+doubled)+torn > 0 {
+		return errors.New("a message was lost, doubled or torn")
+	}
+	return nil
 }

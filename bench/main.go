@@ -1,11 +1,12 @@
 // Command bench measures how many messages a second a server takes and passes
 // on, durably. Its parts are a load generator (bench/load), a sink that counts
-// (bench/sink), a comparison of sesame with the Postfix of Debian, and looks at
-// what a long queue of deferred messages, a webhook that hangs and a suppression
-// list of a million addresses cost:
+// (bench/sink), a comparison of sesame with Debian's Postfix, Exim and OpenSMTPD,
+// and looks at what a long queue, idling, growth, distance, a week's churn, a
+// webhook that hangs and a suppression list of a million addresses cost:
 //
-//	go run ./bench compare -sesame bin/sesame
-//	go run ./bench deferred -sesame bin/sesame
+//	go run ./bench compare -rows short
+//	go run ./bench deferred -messages 1000000
+//	go run ./bench report
 //	go run ./bench hanging-webhook -sesame bin/sesame
 //	go run ./bench suppression -sesame bin/sesame
 //	go run ./bench load -addr 127.0.0.1:2525 -connections 20 -duration 10s
@@ -21,6 +22,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/sesame-mta/sesame/bench/load"
@@ -38,24 +40,24 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) == 0 {
-		return fmt.Errorf("one of compare, deferred, hanging-webhook, suppression, load, sink is needed")
+	raiseFiles()
+	commands := []struct {
+		name string
+		run  func(context.Context, []string) error
+	}{
+		{"compare", runCompare}, {"report", runReport},
+		{"deferred", runDeferred}, {"idle", runIdle}, {"grow", runGrow}, {"latency", runLatency}, {"churn", runChurn},
+		{"hanging-webhook", runHangingWebhook}, {"suppression", runSuppression},
+		{"load", runLoad}, {"sink", runSink},
 	}
-	switch args[0] {
-	case "compare":
-		return runCompare(ctx, args[1:])
-	case "deferred":
-		return runDeferred(ctx, args[1:])
-	case "hanging-webhook":
-		return runHangingWebhook(ctx, args[1:])
-	case "suppression":
-		return runSuppression(ctx, args[1:])
-	case "load":
-		return runLoad(ctx, args[1:])
-	case "sink":
-		return runSink(ctx, args[1:])
+	var names []string
+	for _, c := range commands {
+		if len(args) > 0 && args[0] == c.name {
+			return c.run(ctx, args[1:])
+		}
+		names = append(names, c.name)
 	}
-	return fmt.Errorf("unknown command %q", args[0])
+	return fmt.Errorf("one of %s is needed", strings.Join(names, ", "))
 }
 
 func runLoad(ctx context.Context, args []string) error {

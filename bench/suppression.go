@@ -51,7 +51,7 @@ func runSuppression(ctx context.Context, args []string) error {
 		return err
 	}
 	start := time.Now()
-	if err := long.command(ctx, "suppression", "import", file); err != nil {
+	if _, err := long.command(ctx, "", "suppression", "import", file); err != nil {
 		return err
 	}
 	took := time.Since(start)

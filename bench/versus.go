@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"strings"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -31,7 +30,7 @@ func enter(ctx context.Context, name, binary, more string) (*contender, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSesame(ctx, binary, fmt.Sprintf("smarthost = %q\n%s", sk.Addr(), more))
+	s, err := newSesame(ctx, sesameOptions{binary: binary, delivery: fmt.Sprintf("smarthost = %q\n%s", sk.Addr(), more)})
 	if err != nil {
 		_ = sk.Close() // nothing came
 		return nil, err
@@ -45,15 +44,6 @@ func (c *contender) leave() {
 	_ = c.sink.Close() // what it counted was read
 }
 
-// command runs one of the operator's commands.
-func (c *contender) command(ctx context.Context, args ...string) error {
-	out, err := exec.CommandContext(ctx, c.binary, append(args, "--config", c.file)...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, out)
-	}
-	return nil
-}
-
 // run makes one run, to the last message in the sink.
 func (c *contender) run(ctx context.Context, o load.Options) error {
 	o.Addr = c.addr
@@ -63,7 +53,7 @@ func (c *contender) run(ctx context.Context, o load.Options) error {
 	}
 	c.taken += res.Accepted
 	c.ids = append(c.ids, res.Acknowledged...)
-	if err := waitDrained(ctx, c.sink, c.taken); err != nil {
+	if err := drain(ctx, c.sink, c.taken); err != nil {
 		return err
 	}
 	c.rates = append(c.rates, float64(res.Accepted)/c.sink.Count().Last.Sub(res.Start).Seconds())
@@ -94,9 +84,9 @@ func versus(ctx context.Context, all []*contender, o load.Options, runs int) (lo
 	fmt.Fprintln(t, "server\tdelivered/s\tslowest\tfastest\tloss\t")
 	first, lost, doubled := middle(all[0].rates), 0, 0
 	for _, c := range all {
-		rate := middle(c.rates) // and they are in order now
+		rate := middle(c.rates)
 		loss = 1 - rate/first
-		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%.0f\t%.1f %%\t\n", c.name, rate, c.rates[0], c.rates[len(c.rates)-1], loss*100)
+		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%.0f\t%.1f %%\t\n", c.name, rate, slices.Min(c.rates), slices.Max(c.rates), loss*100)
 		l, d := c.sink.Check(c.ids)
 		lost, doubled = lost+len(l), doubled+len(d)
 	}

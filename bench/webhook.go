@@ -76,7 +76,7 @@ func runHangingWebhook(ctx context.Context, args []string) error {
 				"--webhook", "http://" + hooks.Addr().String() + path})
 		}
 		for _, args := range commands {
-			if err := c.command(ctx, args...); err != nil {
+			if _, err := c.command(ctx, "", args...); err != nil {
 				return err
 			}
 		}

@@ -57,17 +57,28 @@ type Options struct {
 	// From is the reverse-path and the From field; Domain is that of the
 	// recipients, who are r0, r1 and so on there.
 	From, Domain string
+	// Domains is how many domains the messages go to by turns: d0, d1 and so on
+	// under Domain; 0 is Domain itself.
+	Domains int64
+	// Logins are used by turns, one for each connection, in the place of User,
+	// Password and From.
+	Logins []Login
 	// TLS is Clear when zero.
 	TLS TLSMode
 	// User and Password are for AUTH PLAIN; none without a user.
 	User, Password string
-	// Pipelining sends MAIL, RCPT and DATA at once. Chunking sends the content
-	// with them by BDAT.
+	// Pipelining sends MAIL, RCPT and DATA at once to a server that offers it.
+	// Chunking sends the content with them by BDAT.
 	Pipelining, Chunking bool
 	// Reconnect goes on after a broken connection, as long as the run lasts; else
 	// it ends the run with an error.
 	Reconnect bool
+	// Timeout is how long a message may take; a minute when zero.
+	Timeout time.Duration
 }
+
+// Login is who a connection is, and what it sends from.
+type Login struct{ User, Password, From string }
 
 // Result is what a run did.
 type Result struct {
@@ -93,8 +104,9 @@ type Result struct {
 type run struct {
 	o    Options
 	next atomic.Int64
+	turn atomic.Int64 // of Logins
 	end  time.Time
-	fill string // the body
+	fill []byte // the body
 	sum  string
 }
 
@@ -106,6 +118,8 @@ type worker struct {
 	buf  []byte
 	sent int   // on this connection
 	n    int64 // of the message
+	who  Login
+	pipe bool // the server offers PIPELINING, and it is wanted
 
 	acks            []string
 	times           []time.Duration
@@ -121,8 +135,8 @@ var errStop = errors.New("server refused the session")
 func Run(ctx context.Context, o Options) (*Result, error) {
 	o = withDefaults(o)
 	start := time.Now()
-	ru := &run{o: o, end: start.Add(24 * time.Hour), fill: body(o.Size)}
-	ru.sum = fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(ru.fill)))
+	ru := &run{o: o, end: start.Add(24 * time.Hour), fill: []byte(body(o.Size))}
+	ru.sum = fmt.Sprintf("%08x", crc32.ChecksumIEEE(ru.fill))
 	if o.Duration > 0 {
 		ru.end = start.Add(o.Duration)
 	}
@@ -146,6 +160,9 @@ func withDefaults(o Options) Options {
 	o.Recipients = max(o.Recipients, 1)
 	if o.Size == 0 {
 		o.Size = 2048
+	}
+	if o.Timeout == 0 {
+		o.Timeout = time.Minute
 	}
 	if o.TLS == 0 {
 		o.TLS = Clear
@@ -232,7 +249,7 @@ func (w *worker) one(ctx context.Context, n int64) error {
 			return err
 		}
 	}
-	if err := w.conn.SetDeadline(time.Now().Add(60 * time.Second)); err != nil {
+	if err := w.conn.SetDeadline(time.Now().Add(w.o.Timeout)); err != nil {
 		return err
 	}
 	w.sent++
@@ -244,8 +261,7 @@ func (w *worker) one(ctx context.Context, n int64) error {
 // message makes one transaction. A refusal is counted and is no error; an error
 // ends the connection.
 func (w *worker) message(id string) error {
-	content := w.content(id)
-	accepted, sent, err := w.transaction(content)
+	accepted, sent, err := w.transaction(w.header(id))
 	if err != nil {
 		return err
 	}
@@ -263,12 +279,12 @@ func (w *worker) message(id string) error {
 
 // transaction reports whether the content was accepted, and when its last octet
 // was sent.
-func (w *worker) transaction(content []byte) (accepted bool, sent time.Time, err error) {
-	commands := []string{"MAIL FROM:<" + w.o.From + ">\r\n"}
+func (w *worker) transaction(header []byte) (accepted bool, sent time.Time, err error) {
+	commands := []string{"MAIL FROM:<" + w.who.From + ">\r\n"}
 	for i := range w.o.Recipients {
 		commands = append(commands, "RCPT TO:<"+w.rcpt(i)+">\r\n")
 	}
-	if !w.o.Pipelining {
+	if !w.pipe {
 		for _, c := range commands {
 			if ok, err := w.command([]byte(c), 250); !ok {
 				return false, sent, err
@@ -276,24 +292,29 @@ func (w *worker) transaction(content []byte) (accepted bool, sent time.Time, err
 		}
 	}
 	b := w.buf[:0]
-	if w.o.Pipelining {
+	if w.pipe {
 		for _, c := range commands {
 			b = append(b, c...)
 		}
 	}
 	if w.o.Chunking {
-		b = append(b, "BDAT "+strconv.Itoa(len(content))+" LAST\r\n"...)
-		b = append(b, content...)
+		b = append(b, "BDAT "+strconv.Itoa(len(header)+len(w.fill))+" LAST\r\n"...)
+		b = append(b, header...)
 	} else {
 		b = append(b, "DATA\r\n"...)
 	}
-	w.buf = b
-	if _, err := w.conn.Write(b); err != nil {
+	if w.o.Chunking {
+		err = w.write(b, "")
+	} else {
+		_, err = w.conn.Write(b)
+		w.buf = b
+	}
+	if err != nil {
 		return false, sent, err
 	}
 	sent = time.Now()
 	all := true
-	if w.o.Pipelining {
+	if w.pipe {
 		for range commands {
 			ok, err := w.expect(250)
 			if err != nil {
@@ -307,13 +328,30 @@ func (w *worker) transaction(content []byte) (accepted bool, sent time.Time, err
 			return false, sent, err
 		}
 		// After 354 the content must be sent, even if a recipient was refused.
-		if _, err := w.conn.Write(append(content, ".\r\n"...)); err != nil {
+		if err := w.write(append(w.buf[:0], header...), ".\r\n"); err != nil {
 			return false, sent, err
 		}
 		sent = time.Now()
 	}
 	ok, err := w.expect(250)
 	return ok && all, sent, err
+}
+
+// write sends what stands before the body, the body and what stands after it: a
+// small one at once, a large one without copying it.
+func (w *worker) write(before []byte, after string) error {
+	if len(w.fill) <= 16<<10 {
+		w.buf = append(append(before, w.fill...), after...)
+		_, err := w.conn.Write(w.buf)
+		return err
+	}
+	w.buf = before
+	for _, b := range [][]byte{before, w.fill, []byte(after)} {
+		if _, err := w.conn.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // orElse gives err, or otherwise when there is none.
@@ -329,14 +367,18 @@ func (w *worker) rcpt(i int) string {
 	if w.o.Spread > 0 {
 		n = (n + w.n*7919) % w.o.Spread // far from the one before, as keys on disk go
 	}
-	return "r" + strconv.FormatInt(n, 10) + "@" + w.o.Domain
+	domain := w.o.Domain
+	if w.o.Domains > 0 {
+		domain = "d" + strconv.FormatInt(w.n%w.o.Domains, 10) + "." + domain
+	}
+	return "r" + strconv.FormatInt(n, 10) + "@" + domain
 }
 
-func (w *worker) content(id string) []byte {
-	return []byte("From: <" + w.o.From + ">\r\nTo: <" + w.rcpt(0) + ">\r\nSubject: bench " + id +
+func (w *worker) header(id string) []byte {
+	return []byte("From: <" + w.who.From + ">\r\nTo: <" + w.rcpt(0) + ">\r\nSubject: bench " + id +
 		"\r\nDate: " + time.Now().Format(time.RFC1123Z) +
 		"\r\nMessage-ID: <" + id + "@bench.example.com>\r\n" + sink.IDField + ": " + id + "\r\n" +
-		sink.SumField + ": " + w.sum + "\r\n\r\n" + w.fill)
+		sink.SumField + ": " + w.sum + "\r\n\r\n")
 }
 
 func (w *worker) connect(ctx context.Context) error {
@@ -346,8 +388,12 @@ func (w *worker) connect(ctx context.Context) error {
 		return err
 	}
 	w.sent = 0
+	w.who = Login{w.o.User, w.o.Password, w.o.From}
+	if n := int64(len(w.o.Logins)); n > 0 {
+		w.who = w.o.Logins[(w.turn.Add(1)-1)%n]
+	}
 	w.use(conn)
-	if err := conn.SetDeadline(time.Now().Add(60 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(w.o.Timeout)); err != nil {
 		return err
 	}
 	// A server that measures certificates is not what is measured here.
@@ -358,23 +404,32 @@ func (w *worker) connect(ctx context.Context) error {
 	if ok, err := w.expect(220); !ok {
 		return orElse(err, errStop)
 	}
-	if ok, err := w.command([]byte("EHLO client.example.com\r\n"), 250); !ok {
-		return orElse(err, errStop)
+	if err := w.hello(); err != nil {
+		return err
 	}
 	if w.o.TLS == StartTLS {
 		if ok, err := w.command([]byte("STARTTLS\r\n"), 220); !ok {
 			return orElse(err, errStop)
 		}
 		w.use(tls.Client(conn, config))
-		if ok, err := w.command([]byte("EHLO client.example.com\r\n"), 250); !ok {
-			return orElse(err, errStop)
+		if err := w.hello(); err != nil {
+			return err
 		}
 	}
-	if w.o.User != "" {
-		plain := base64.StdEncoding.EncodeToString([]byte("\x00" + w.o.User + "\x00" + w.o.Password))
+	if w.who.User != "" {
+		plain := base64.StdEncoding.EncodeToString([]byte("\x00" + w.who.User + "\x00" + w.who.Password))
 		if ok, err := w.command([]byte("AUTH PLAIN "+plain+"\r\n"), 235); !ok {
 			return orElse(err, errStop)
 		}
+	}
+	return nil
+}
+
+// hello says EHLO and looks for what is offered.
+func (w *worker) hello() error {
+	w.pipe = false
+	if ok, err := w.command([]byte("EHLO client.example.com\r\n"), 250); !ok {
+		return orElse(err, errStop)
 	}
 	return nil
 }
@@ -420,6 +475,9 @@ func (w *worker) reply() (string, error) {
 			return "", err
 		}
 		line := strings.TrimRight(string(b), "\r\n")
+		if len(line) > 4 && line[4:] == "PIPELINING" {
+			w.pipe = w.o.Pipelining
+		}
 		if len(line) < 3 {
 			return "", fmt.Errorf("bad reply %q", line)
 		}

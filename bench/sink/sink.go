@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -33,8 +34,13 @@ const SumField = "X-Bench-Sum"
 type Options struct {
 	// Pipelining and Chunking are the extensions to offer.
 	Pipelining, Chunking bool
-	// Latency is waited before the reply to the content.
+	// Latency is how long each reply is on its way. Replies to pipelined commands
+	// are on their way together.
 	Latency time.Duration
+	// TLS is for STARTTLS, which is not offered without it.
+	TLS *tls.Config
+	// Also are more addresses to listen at, on the port of the first.
+	Also []string
 	// Defer is the percentage of messages that get 451 to their content.
 	Defer int
 }
@@ -42,7 +48,7 @@ type Options struct {
 // Sink is a running sink.
 type Sink struct {
 	o    Options
-	l    net.Listener
+	ls   []net.Listener
 	wg   sync.WaitGroup
 	deny atomic.Int64 // Options.Defer, which Defer changes
 	last atomic.Int64 // time of the last delivery, in nanoseconds since 1970
@@ -50,32 +56,77 @@ type Sink struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 	seen  map[string]int // "id recipient": how often
+	gate  chan struct{}  // closed, but while the sink holds its replies
 
-	sessions, messages, recipients, deferred, octets, torn atomic.Int64
+	sessions, messages, recipients, deferred, octets, torn, signatures atomic.Int64
 }
 
 // Listen starts a sink at addr. Close must be called.
 func Listen(addr string, o Options) (*Sink, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
+	s := &Sink{o: o, conns: map[net.Conn]struct{}{}, seen: map[string]int{}, gate: make(chan struct{})}
+	close(s.gate)
+	s.Defer(o.Defer)
+	if err := s.listen(addr); err != nil {
 		return nil, err
 	}
-	s := &Sink{o: o, l: l, conns: map[net.Conn]struct{}{}, seen: map[string]int{}}
-	s.Defer(o.Defer)
-	s.wg.Add(1)
-	go s.accept()
+	_, port, _ := net.SplitHostPort(s.Addr()) // it is one
+	for _, host := range o.Also {
+		if err := s.listen(net.JoinHostPort(host, port)); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
 	return s, nil
 }
 
+func (s *Sink) listen(addr string) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	s.ls = append(s.ls, l)
+	s.wg.Go(func() { s.accept(l) })
+	return nil
+}
+
 // Addr is where the sink listens.
-func (s *Sink) Addr() string { return s.l.Addr().String() }
+func (s *Sink) Addr() string { return s.ls[0].Addr().String() }
+
+// Hold keeps back all replies, those of new sessions too, until Release.
+func (s *Sink) Hold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gate = make(chan struct{})
+}
+
+// Release ends Hold.
+func (s *Sink) Release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.gate:
+	default:
+		close(s.gate)
+	}
+}
+
+// pass waits while replies are held.
+func (s *Sink) pass() {
+	s.mu.Lock()
+	gate := s.gate
+	s.mu.Unlock()
+	<-gate
+}
 
 // Defer changes Options.Defer from now on.
 func (s *Sink) Defer(percent int) { s.deny.Store(int64(percent)) }
 
 // Close ends all sessions and waits for them.
 func (s *Sink) Close() error {
-	err := s.l.Close()
+	s.Release()
+	var err error
+	for _, l := range s.ls {
+		err = errors.Join(err, l.Close())
+	}
 	s.mu.Lock()
 	for c := range s.conns {
 		_ = c.Close() // the session reports it, to nobody
@@ -93,6 +144,8 @@ type Count struct {
 	Deferred   int64 `json:"deferred"`
 	Octets     int64 `json:"octets"`
 	Torn       int64 `json:"torn"` // messages whose body is not what was sent
+	// Signatures are the DKIM-Signature fields of all messages.
+	Signatures int64 `json:"signatures"`
 	// Last is the time of the last delivery.
 	Last time.Time `json:"last"`
 }
@@ -101,7 +154,7 @@ type Count struct {
 func (s *Sink) Count() Count {
 	return Count{
 		Sessions: s.sessions.Load(), Messages: s.messages.Load(), Recipients: s.recipients.Load(),
-		Deferred: s.deferred.Load(), Octets: s.octets.Load(), Torn: s.torn.Load(), Last: time.Unix(0, s.last.Load()),
+		Deferred: s.deferred.Load(), Octets: s.octets.Load(), Torn: s.torn.Load(), Signatures: s.signatures.Load(), Last: time.Unix(0, s.last.Load()),
 	}
 }
 
@@ -147,10 +200,9 @@ func (s *Sink) WaitFor(ctx context.Context, n int64) error {
 // Key names one delivery: a message of bench/load to one of its recipients.
 func Key(id, rcpt string) string { return id + " " + rcpt }
 
-func (s *Sink) accept() {
-	defer s.wg.Done()
+func (s *Sink) accept(l net.Listener) {
 	for {
-		c, err := s.l.Accept()
+		c, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -164,7 +216,10 @@ func (s *Sink) accept() {
 		s.wg.Add(1)
 		go func() {
 			defer s.wg.Done()
-			(&session{s: s, c: c, r: bufio.NewReaderSize(c, 16<<10), w: bufio.NewWriterSize(c, 4<<10)}).serve()
+			ss := &session{s: s}
+			ss.use(c)
+			ss.serve()
+			ss.unuse()
 			_ = c.Close() // the peer sees it or is gone
 			s.mu.Lock()
 			delete(s.conns, c)
@@ -178,6 +233,7 @@ type session struct {
 	c     net.Conn
 	r     *bufio.Reader
 	w     *bufio.Writer
+	late  *late // nil without latency
 	rcpts []string
 	id    string
 	want  string // the sum that the body should have
@@ -185,6 +241,7 @@ type session struct {
 	head  bool // still in the header section of the message
 	line  bool // at the beginning of a line
 	size  int64
+	sigs  int64 // DKIM-Signature fields
 }
 
 // errProtocol ends a session that is out of step.
@@ -222,6 +279,10 @@ func (ss *session) serve() {
 		case "RSET":
 			ss.begin()
 			ss.say("250 Ok")
+		case "STARTTLS":
+			if err := ss.startTLS(); err != nil {
+				return
+			}
 		case "NOOP":
 			ss.say("250 Ok")
 		case "QUIT":
@@ -242,11 +303,14 @@ func (ss *session) ehlo() {
 	if ss.s.o.Chunking {
 		ss.say("250-CHUNKING")
 	}
+	if _, secured := ss.c.(*tls.Conn); ss.s.o.TLS != nil && !secured {
+		ss.say("250-STARTTLS")
+	}
 	ss.say("250 8BITMIME")
 }
 
 func (ss *session) begin() {
-	ss.rcpts, ss.id, ss.want, ss.sum, ss.head, ss.line, ss.size = ss.rcpts[:0], "", "", 0, true, true, 0
+	ss.rcpts, ss.id, ss.want, ss.sum, ss.head, ss.line, ss.size, ss.sigs = ss.rcpts[:0], "", "", 0, true, true, 0, 0
 }
 
 func (ss *session) say(s string) {
@@ -277,6 +341,7 @@ func (ss *session) fill() error {
 	if ss.r.Buffered() > 0 {
 		return nil
 	}
+	ss.s.pass()
 	if err := ss.w.Flush(); err != nil {
 		return err
 	}
@@ -315,6 +380,8 @@ func (ss *session) content(b []byte) {
 			ss.id = v
 		} else if v, ok := field(b, SumField); ok {
 			ss.want = v
+		} else if _, ok := field(b, "DKIM-Signature"); ok {
+			ss.sigs++
 		}
 	}
 	ss.line = b[len(b)-1] == '\n'
@@ -362,9 +429,6 @@ func (ss *session) bdat(arg string) error {
 func (ss *session) settle() {
 	defer ss.begin()
 	s := ss.s
-	if s.o.Latency > 0 {
-		time.Sleep(s.o.Latency)
-	}
 	if n := s.deny.Load(); n > 0 && rand.Int64N(100) < n {
 		s.deferred.Add(1)
 		ss.say("451 4.3.0 Try again later")
@@ -383,6 +447,7 @@ func (ss *session) settle() {
 	s.messages.Add(1)
 	s.recipients.Add(int64(len(ss.rcpts)))
 	s.octets.Add(ss.size)
+	s.signatures.Add(ss.sigs)
 	s.last.Store(time.Now().UnixNano())
 	ss.say("250 Ok")
 }
