@@ -17,6 +17,7 @@ import (
 	"github.com/sesame-mta/sesame/api"
 	"github.com/sesame-mta/sesame/api/ses"
 	"github.com/sesame-mta/sesame/api/sesv2"
+	"github.com/sesame-mta/sesame/api/sns"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -51,7 +52,7 @@ func TestTheTablesListEveryOperationOfTheOfficialSDKs(t *testing.T) {
 }
 
 func TestEveryOperationSaysWhatItIs(t *testing.T) {
-	for _, o := range slices.Concat(ses.New(&api.Rooms{}).Operations(), sesv2.New(&api.Rooms{}).Operations()) {
+	for _, o := range slices.Concat(ses.New(&api.Rooms{}).Operations(), sesv2.New(&api.Rooms{}).Operations(), sns.New(&api.Rooms{}).Operations()) {
 		if (o.State == api.Partial || o.State == api.NotApplicable) == (o.Note == "") {
 			t.Errorf("%s is %s, with the note %q", o.Name, o.State, o.Note)
 		}
@@ -71,7 +72,8 @@ func TestCoverageIsWrittenDown(t *testing.T) {
 	for _, version := range []struct {
 		title string
 		list  []api.Operation
-	}{{"Version 2 (REST)", sesv2.New(&api.Rooms{}).Operations()}, {"Version 1 (Query)", ses.New(&api.Rooms{}).Operations()}} {
+	}{{"Version 2 (REST)", sesv2.New(&api.Rooms{}).Operations()}, {"Version 1 (Query)", ses.New(&api.Rooms{}).Operations()},
+		{"SNS, of which there is no more", sns.New(&api.Rooms{}).Operations()}} {
 		count := map[api.State]int{}
 		for _, o := range version.list {
 			count[o.State]++

@@ -35,11 +35,11 @@ type Options struct {
 	Region string
 	Keys   Keys
 	Spool  Spool
-	// Query is version 1 of the interface, REST version 2.
-	Query, REST Interface
-	Log         *slog.Logger
-	Metrics     prometheus.Registerer
-	Now         func() time.Time
+	// Query is version 1 of the interface, REST version 2. Topics is SNS.
+	Query, REST, Topics Interface
+	Log                 *slog.Logger
+	Metrics             prometheus.Registerer
+	Now                 func() time.Time
 }
 
 // Door authenticates calls and hands them to their version. It is an
@@ -70,8 +70,12 @@ const restPath, oldRESTPath = "/v2/", "/v1/email/"
 // ServeHTTP implements http.Handler.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
+	claim, err := sigv4.Read(r)
 	version, iface := "1", d.o.Query
-	if strings.HasPrefix(r.URL.Path, restPath) || strings.HasPrefix(r.URL.Path, oldRESTPath) {
+	switch {
+	case err == nil && claim.Service() == sigv4.Topics:
+		version, iface = "sns", d.o.Topics
+	case strings.HasPrefix(r.URL.Path, restPath), strings.HasPrefix(r.URL.Path, oldRESTPath):
 		version, iface = "2", d.o.REST
 	}
 	c := &Call{ID: newID(), Request: r, door: d, Origin: submission.Origin{Protocol: "HTTP", Client: client(r)}}
@@ -80,28 +84,30 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.Origin.Protocol = "HTTPS"
 		c.Origin.TLS, c.Origin.Cipher = tlsName(r.TLS)
 	}
-	a := d.answer(w, r, c, iface)
+	var a *Answer
+	if err != nil {
+		d.drain(w, r, strangerBody)
+		a = iface.Refuse(c.ID, Explain(err))
+	} else {
+		a = d.answer(w, r, c, claim, iface)
+	}
 	d.write(w, c, a)
 	d.metrics.call(version, a.Status, time.Since(start))
 	d.log(c, a, time.Since(start))
 }
 
-// answer gives the answer to any request. A panic is the end of one call, not of
-// the server.
-func (d *Door) answer(w http.ResponseWriter, r *http.Request, c *Call, iface Interface) (a *Answer) {
+// answer gives the answer to any request that claims a signature. A panic is the
+// end of one call, not of the server.
+func (d *Door) answer(w http.ResponseWriter, r *http.Request, c *Call, claim *sigv4.Claim, iface Interface) (a *Answer) {
 	defer func() {
 		if p := recover(); p != nil {
 			err := fmt.Errorf("panic: %v", p)
 			a = iface.Refuse(c.ID, Internal("An internal failure occurred.").WithCause(err))
 		}
 	}()
-	claim, secret, err := d.claim(r)
+	secret, err := d.secret(claim)
 	if err != nil {
-		most := iface.MaxBody()
-		if claim == nil {
-			most = strangerBody
-		}
-		d.drain(w, r, most)
+		d.drain(w, r, iface.MaxBody())
 		return iface.Refuse(c.ID, Explain(err))
 	}
 	draft, sum, err := d.receive(w, r, iface.MaxBody())
@@ -123,18 +129,13 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, c *Call, iface Int
 // the sake of an answer.
 const strangerBody = 256 << 10
 
-// claim reads the claim of a request and finds the secret that must have signed it.
-// It is nil only when there is none.
-func (d *Door) claim(r *http.Request) (*sigv4.Claim, string, error) {
-	claim, err := sigv4.Read(r)
-	if err != nil {
-		return nil, "", err
-	}
+// secret finds the secret that must have signed a request.
+func (d *Door) secret(claim *sigv4.Claim) (string, error) {
 	secret, err := d.o.Keys.Secret(claim.AccessKeyID)
 	if err != nil {
-		return claim, "", err
+		return "", err
 	}
-	return claim, secret, claim.Check(d.o.Now(), d.o.Region)
+	return secret, claim.Check(d.o.Now(), d.o.Region)
 }
 
 // writeTime is how long a client may take for an answer.

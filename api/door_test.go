@@ -30,6 +30,7 @@ import (
 	"github.com/sesame-mta/sesame/api"
 	"github.com/sesame-mta/sesame/api/ses"
 	"github.com/sesame-mta/sesame/api/sesv2"
+	"github.com/sesame-mta/sesame/api/sns"
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/internal/keyfile"
 	"github.com/sesame-mta/sesame/mail"
@@ -132,7 +133,7 @@ func newHouse(t testing.TB, alter ...func(*api.Options)) *house {
 		MessageBytes: 40 << 20, LineOctets: 64 << 10, Recipients: 50}
 	openSets(t, rooms)
 	h.rooms = rooms
-	o := api.Options{Region: region, Keys: keys{}, Spool: spool, Query: ses.New(rooms), REST: sesv2.New(rooms),
+	o := api.Options{Region: region, Keys: keys{}, Spool: spool, Query: ses.New(rooms), REST: sesv2.New(rooms), Topics: sns.New(rooms),
 		Log: slog.New(slog.NewTextHandler(h.log, nil))}
 	for _, f := range alter {
 		f(&o)

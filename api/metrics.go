@@ -16,7 +16,7 @@ func newMetrics(r prometheus.Registerer) metrics {
 	m := metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sesame_api_calls_total",
-			Help: "Calls of the HTTP API, by version and class of status.",
+			Help: "Calls of the HTTP API, by version (1, 2 or sns) and class of status.",
 		}, []string{"version", "class"}),
 		took: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "sesame_api_call_seconds",

@@ -8,6 +8,7 @@ import (
 	"github.com/sesame-mta/sesame/api"
 	"github.com/sesame-mta/sesame/api/ses"
 	"github.com/sesame-mta/sesame/api/sesv2"
+	"github.com/sesame-mta/sesame/api/sns"
 	"github.com/sesame-mta/sesame/config"
 )
 
@@ -24,7 +25,7 @@ func (d *Daemon) serveAPI(ctx context.Context) error {
 	rooms := &api.Rooms{
 		Region: d.cfg.Region, Hostname: d.cfg.Hostname, Domain: d.serviceDomain(),
 		Desk: d.desk, Accounts: d.accounts, Identities: d.identities, Checker: d.checker, MailLink: mailLink, Sets: d.sets,
-		Destinations: d.destinations, Topics: d.topics, Suppression: d.suppression, Templates: d.templates,
+		Destinations: d.destinations, Topics: d.topics, Announce: d.announce, Suppression: d.suppression, Templates: d.templates,
 		Usage: d.spool, Contact: d.contact,
 		MessageBytes: d.cfg.Limits.MessageBytes, LineOctets: d.cfg.Limits.LineLength, Recipients: d.cfg.Limits.Recipients,
 		Reputation: d.reputation, Imports: d.imports,
@@ -34,7 +35,7 @@ func (d *Daemon) serveAPI(ctx context.Context) error {
 		rooms.Sources = append(rooms.Sources, api.Source{Address: source.Address, Pool: source.Pool})
 	}
 	door := api.New(api.Options{
-		Region: d.cfg.Region, Keys: d.auth, Spool: d.spool, Query: ses.New(rooms), REST: sesv2.New(rooms),
+		Region: d.cfg.Region, Keys: d.auth, Spool: d.spool, Query: ses.New(rooms), REST: sesv2.New(rooms), Topics: sns.New(rooms),
 		Log: d.logger("api"), Metrics: d.metrics,
 	})
 	var conf *tls.Config

@@ -103,6 +103,7 @@ type Daemon struct {
 	publisher *publish.Publisher
 	counters  *counters.Counters
 	hooks     *http.Client
+	herald    *webhook.Herald
 	signer    *webhook.Signer // nil: no SNS
 
 	smtpd *smtpd.Server
@@ -156,6 +157,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	back.Go(func() error { return d.reputation.Run(backCtx) })
 	back.Go(func() error { return d.forward.Run(backCtx) })
 	back.Go(func() error { return d.publisher.Run(backCtx) })
+	back.Go(func() error { return d.herald.Run(backCtx) })
 	back.Go(func() error { return d.collector().Run(backCtx) })
 	back.Go(func() error { return d.answers().Run(backCtx) })
 	back.Go(func() error { return d.suppression.Run(backCtx) })

@@ -123,6 +123,7 @@ func (d *Daemon) buildPublisher(context.Context) error {
 	guard := egress.NewGuard(d.cfg.Events.AllowNetworks, nil)
 	d.hooks = webhook.NewClient(guard.Check)
 	d.onClose(func() error { d.hooks.CloseIdleConnections(); return nil })
+	d.herald = webhook.NewHerald(d.logger("event"))
 	d.counters = counters.New(counters.Options{All: func() []destination.Destination { return d.destinations.All("") },
 		Log: d.logger("event"), Metrics: d.metrics})
 	d.publisher = publish.New(publish.Options{Outbox: d.spool, Archive: d.spool, KeepFor: d.cfg.Events.KeepFor,
@@ -165,10 +166,7 @@ func (d *Daemon) openSink(dest destination.Destination) (event.Sink, error) {
 		}
 		return webhook.NewPlain(webhook.PlainOptions{Consumer: consumer, URL: dest.Target, Secret: secret, Client: d.hooks, Encoder: enc}), nil
 	case destination.SNS:
-		return webhook.NewSNS(webhook.SNSOptions{Consumer: consumer, URL: dest.Target, Client: d.hooks, Encoder: enc,
-			Topic: d.topic(dest), Subscription: subscriptionOf(dest), Raw: dest.Raw,
-			Signer: d.signer, Version: dest.Signature, PublicURL: strings.TrimSuffix(d.cfg.Service.PublicURL, "/"),
-			Token: d.token(dest), Confirmed: dest.Confirmed}), nil
+		return d.snsSink(dest), nil
 	case destination.Metrics, destination.Topic: // are not told as they are
 	}
 	return nil, fmt.Errorf("destination of kind %q", dest.Kind)

@@ -3,12 +3,14 @@ package daemon
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/account/topic"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/event/publish"
+	"github.com/sesame-mta/sesame/event/webhook"
 )
 
 // told gives whom the publisher tells: a destination that leads to a topic through
@@ -51,6 +53,27 @@ func subscriptionOf(dest destination.Destination) string {
 		return name
 	}
 	return ""
+}
+
+// snsSink makes the way to a destination that is told as by SNS.
+func (d *Daemon) snsSink(dest destination.Destination) *webhook.SNS {
+	return webhook.NewSNS(webhook.SNSOptions{Consumer: publish.Consumer(dest), URL: dest.Target, Client: d.hooks, Encoder: d.encoder(dest),
+		Topic: d.topic(dest), Subscription: subscriptionOf(dest), Raw: dest.Raw,
+		Signer: d.signer, Version: dest.Signature, PublicURL: strings.TrimSuffix(d.cfg.Service.PublicURL, "/"),
+		Token: d.token(dest), Confirmed: dest.Confirmed})
+}
+
+// validated is what SES says to a topic when it becomes a destination, but for its
+// own name.
+const validated = "Successfully validated SNS topic for sesame event publishing."
+
+// announce tells the subscribers of a destination's topic that events will come.
+func (d *Daemon) announce(dest destination.Destination) {
+	for _, way := range d.destinations.Ways(dest) {
+		if d.canTell(way.Kind) == nil {
+			d.herald.Say(d.snsSink(way), "validated "+dest.Owner.String()+"/"+dest.Name+time.Now().UTC().String(), webhook.Subject, validated)
+		}
+	}
 }
 
 // subscriptionARN gives the ARN of the subscription of a topic, or what stands for it.

@@ -9,8 +9,11 @@ import (
 )
 
 // Service is the name that the signatures of both versions of the API are for
-// (spec section 10.1).
-const Service = "ses"
+// (spec section 10.1), and Topics that of SNS.
+const (
+	Service = "ses"
+	Topics  = "sns"
+)
 
 // The words of the protocol.
 const (
@@ -43,6 +46,9 @@ type Claim struct {
 	presigned                   bool
 	payload                     string // X-Amz-Content-Sha256; empty: not sent
 }
+
+// Service gives the name of the service that the request is for.
+func (c *Claim) Service() string { return c.service }
 
 // Read reads the claim of a request, from its Authorization field or, presigned,
 // from its query. The error is an *Error of the kinds Missing, Incomplete and

@@ -39,7 +39,7 @@ func (c *Claim) Check(now time.Time, region string) error {
 		return &Error{Mismatch, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP."}
 	case c.region != region:
 		return &Error{Mismatch, "Credential should be scoped to a valid region."}
-	case c.service != Service:
+	case c.service != Service && c.service != Topics:
 		return &Error{Mismatch, "Credential should be scoped to correct service: '" + Service + "'."}
 	case c.last != terminator:
 		return &Error{Mismatch, "Credential should be scoped with a valid terminator: '" + terminator + "'."}
@@ -62,13 +62,13 @@ func (c *Claim) Verify(ctx context.Context, r *http.Request, body [sha256.Size]b
 	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableHeaderHoisting = true })
 	var signature string
 	if c.presigned {
-		signed, _, err := signer.PresignHTTP(ctx, who, again, hash, Service, c.region, c.Time)
+		signed, _, err := signer.PresignHTTP(ctx, who, again, hash, c.service, c.region, c.Time)
 		if err != nil {
 			return errMismatch
 		}
 		signature = after(signed, "X-Amz-Signature=")
 	} else {
-		if err := signer.SignHTTP(ctx, who, again, hash, Service, c.region, c.Time); err != nil {
+		if err := signer.SignHTTP(ctx, who, again, hash, c.service, c.region, c.Time); err != nil {
 			return errMismatch
 		}
 		signature = after(again.Header.Get("Authorization"), "Signature=")

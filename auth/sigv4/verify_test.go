@@ -201,7 +201,7 @@ func TestWhatIsWrongWithASignatureIsTold(t *testing.T) {
 		{"no signature in it", change(", Signature=", ", Sig="), sigv4.Incomplete, "Authorization header requires 'Signature' parameter."},
 		{"no date", set("X-Amz-Date", ""), sigv4.Incomplete, "'X-Amz-Date'"},
 		{"a credential in pieces", change("/ses/", "/"), sigv4.Incomplete, "exactly 5"},
-		{"another service", change("/ses/", "/sns/"), sigv4.Mismatch, "correct service: 'ses'"},
+		{"another service", change("/ses/", "/s3/"), sigv4.Mismatch, "correct service: 'ses'"},
 		{"another region", change("/local-1/", "/eu-west-1/"), sigv4.Mismatch, "Credential should be scoped to a valid region."},
 		{"another day", change("/20261122/", "/20261121/"), sigv4.Mismatch, "Date in Credential scope"},
 		{"another end of the scope", change("/aws4_request", "/aws4"), sigv4.Mismatch, "valid terminator"},
