@@ -54,6 +54,7 @@ func (s *Spool) Append(ctx context.Context, sub queue.Submission) (mail.ID, erro
 	if err != nil {
 		return mail.ID{}, fmt.Errorf("append: %w", err)
 	}
+	sub.Message.Keep = sub.Message.Keep && s.opts.KeepFor > 0
 	a, err := encodeAppend(&sub)
 	if err != nil {
 		return mail.ID{}, fmt.Errorf("append: %w", err)

@@ -31,9 +31,7 @@ type state struct {
 // The first error of a write sticks and ends the whole batch.
 type batch struct {
 	*state
-	s    *Spool
-	time time.Time
-	redo bool // it was done before, and comes from the journal
+	s *Spool
 
 	err     error
 	depth   queue.Depth // the change
@@ -218,7 +216,7 @@ func (s *Spool) keep(units []*unit) (told map[string]bool, rest []*unit, err err
 	if !s.ample(units) {
 		return s.keepInside(units)
 	}
-	now := time.Now().Truncate(time.Millisecond)
+	now := time.Now()
 	err = s.journal.add(units, now)
 	// Without room appends are refused, and the others, which make room, go on with
 	// the reserve.
@@ -233,17 +231,17 @@ func (s *Spool) keep(units []*unit) (told map[string]bool, rest []*unit, err err
 	if err != nil {
 		return nil, units, err
 	}
-	told, err = s.apply(units, now)
+	told, err = s.apply(units)
 	return told, units, err
 }
 
 // apply makes the changes of units that are on stable storage.
-func (s *Spool) apply(units []*unit, now time.Time) (told map[string]bool, err error) {
+func (s *Spool) apply(units []*unit) (told map[string]bool, err error) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	defer faultsPanic()()
 	defer guard(&err, func(cause error) error { return cause })
-	b := &batch{state: s.now, s: s, time: now}
+	b := &batch{state: s.now, s: s}
 	for _, u := range units {
 		u.err = u.op.apply(b)
 		if b.err != nil {
@@ -288,10 +286,8 @@ func (s *Spool) keepInside(units []*unit) (told map[string]bool, rest []*unit, e
 		if rest = answerAppends(units, queue.ErrFull); len(rest) == 0 {
 			return nil, nil, nil
 		}
-		now := time.Now().Truncate(time.Millisecond)
-		err = s.journal.add(rest, now)
-		if err == nil {
-			told, err = s.apply(rest, now)
+		if err = s.journal.add(rest, time.Now()); err == nil {
+			told, err = s.apply(rest)
 		}
 		return told, rest, err
 	}
@@ -375,7 +371,7 @@ func (s *Spool) try(units []*unit, inside bool) (told map[string]bool, err error
 	defer s.reading.Unlock()
 	defer faultsPanic()()
 	defer guard(&err, func(cause error) error { return cause })
-	b := &batch{state: s.now, s: s, time: time.Now().Truncate(time.Millisecond)}
+	b := &batch{state: s.now, s: s}
 	for _, u := range units {
 		u.err = u.op.apply(b)
 		if b.err != nil {

@@ -151,7 +151,7 @@ func (s *Spool) redo(fr *frame) error {
 	if err != nil {
 		return err
 	}
-	b := &batch{state: s.now, s: s, time: fr.time, redo: true}
+	b := &batch{state: s.now, s: s}
 	for _, o := range ops {
 		_ = o.apply(b) // what was refused is refused again
 		if b.err != nil {

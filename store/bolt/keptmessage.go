@@ -51,9 +51,10 @@ func (s *Spool) over(id mail.ID, now time.Time) bool {
 }
 
 // keep puts the record of a message that goes among those that are kept, without
-// what is needed only to send it again.
+// what is needed only to send it again. One that is over already goes with the next
+// that are.
 func (b *batch) keep(id mail.ID, r *messageRecord) {
-	if b.err != nil || !b.redo && b.s.over(id, b.time) {
+	if b.err != nil {
 		return
 	}
 	if b.kept == nil {
@@ -73,13 +74,27 @@ func (b *batch) keep(id mail.ID, r *messageRecord) {
 	b.keeps.octets += int64(len(id) + len(v))
 }
 
+// forgotten reports whether a message has left, and the time of keeping has passed for
+// it, though its record may still be there. The clock is looked at here, before the
+// journal: done again, a settlement must come to the same.
+func (s *Spool) forgotten(id mail.ID) (gone bool, err error) {
+	if !s.over(id, time.Now()) {
+		return false, nil
+	}
+	err = s.view(func(tx *bbolt.Tx) error {
+		gone = tx.Bucket([]byte(bucketMessages)).Get(id[:]) == nil
+		return nil
+	})
+	return gone, err
+}
+
 // isKept reports whether a message is final and kept.
 func (b *batch) isKept(id mail.ID) bool { return b.kept != nil && b.kept.Get(id[:]) != nil }
 
 // once notes the key of a settlement. Alone says that it settles nothing, so that
 // there must be somebody to tell of.
 func (b *batch) once(id mail.ID, key string, alone bool) error {
-	if alone && b.messages.Get(id[:]) == nil && (!b.isKept(id) || !b.redo && b.s.over(id, b.time)) {
+	if alone && b.messages.Get(id[:]) == nil && !b.isKept(id) {
 		return queue.ErrNotFound
 	}
 	k := append(id[:len(id):len(id)], key...)

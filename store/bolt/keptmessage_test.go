@@ -210,3 +210,55 @@ func TestDamagedKeptRecordsAreTold(t *testing.T) {
 		t.Errorf("problems %v", problems)
 	}
 }
+
+// What a settlement comes to may depend on nothing but the state: the numbers of the
+// events behind it would be others when it is done again.
+func TestWhatIsKeptNoLongerIsNotKeptAfterAKillEither(t *testing.T) {
+	for name, c := range map[string]struct {
+		keepFor time.Duration
+		age     time.Duration
+	}{"nothing is kept": {-1, 0}, "it left too late": {time.Hour, 2 * time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, bolt.Options{Dir: dir, KeepFor: c.keepFor})
+			m, at := mint(t, s), time.Now().Add(-c.age)
+			to, err := mail.ParseForwardPath("user@example.org")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ids []mail.ID
+			for range 2 {
+				d, err := s.Draft(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				msg := queue.Message{ID: m.New(at), Account: account1, To: []mail.ForwardPath{to}, Accepted: at, Keep: true}
+				if _, err := s.Append(t.Context(), queue.Submission{Message: msg, Content: d, Due: at, MaxAge: 4 * time.Hour}); err != nil {
+					t.Fatal(err)
+				}
+				ids = append(ids, msg.ID)
+			}
+			if err := deliver(s, ids[0]); err != nil {
+				t.Fatal(err)
+			}
+			if err := tell(s, ids[0], "too late"); !errors.Is(err, queue.ErrNotFound) {
+				t.Errorf("telling of one that has left: %v", err)
+			}
+			if err := tell(s, ids[1], "in time"); err != nil {
+				t.Errorf("telling of one in the queue: %v", err)
+			}
+			again := open(t, bolt.Options{Dir: killed(t, dir), KeepFor: c.keepFor})
+			before, err := s.Read(t.Context(), "late", 0, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			after, err := again.Read(t.Context(), "late", 0, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(before) != 1 || len(after) != 1 || before[0].Seq != after[0].Seq || after[0].Event.Message != ids[1] {
+				t.Errorf("told %v, after a kill %v", before, after)
+			}
+		})
+	}
+}

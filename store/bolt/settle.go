@@ -39,6 +39,13 @@ func (s *Spool) Commit(ctx context.Context, st queue.Settlement) error {
 	if len(st.Key) > maxToldKey {
 		return errors.New("commit: key is too long")
 	}
+	if st.Key != "" && len(st.Entries) == 0 {
+		if gone, err := s.forgotten(st.ID); err != nil {
+			return err
+		} else if gone {
+			return queue.ErrNotFound
+		}
+	}
 	events, err := encodeEvents(st.Events)
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
