@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"time"
 
 	berrors "go.etcd.io/bbolt/errors"
@@ -123,15 +124,18 @@ func (s *Spool) restore() error {
 	if err := s.ledger.load(s.now.usage, s.damage.tell); err != nil {
 		return err
 	}
-	number := uint64(0)
-	if v := s.now.meta.Get(keyJournal); len(v) == 8 {
-		number = binary.BigEndian.Uint64(v)
+	v := s.now.meta.Get(keyJournal)
+	if len(v) != 8 {
+		// A file that has no journal yet. One that lies there goes on from another file,
+		// and its frames must not be taken for ours later.
+		s.journal.begin(rand.Uint64() >> 1)
+		return nil
 	}
-	s.journal.begin(number)
+	s.journal.begin(binary.BigEndian.Uint64(v))
 	for {
 		fr, ok, err := s.journal.next()
 		if !ok {
-			return nil
+			return err
 		}
 		if err == nil {
 			err = s.redo(&fr)

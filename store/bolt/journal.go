@@ -123,11 +123,12 @@ var errFrame = errors.New("frame of the journal is damaged")
 // next reads the frame at the offset; false is the end: what lies there is no
 // frame of this number. The error is errFrame for one that cannot be read but
 // has others behind it, which a torn write never has: each is on stable storage
-// before the next is begun.
+// before the next is begun. Any other is of the disk, and no end: what it does not
+// give was promised.
 func (j *journal) next() (fr frame, ok bool, err error) {
-	head, ok := j.head(j.off)
+	head, ok, err := j.head(j.off)
 	if !ok {
-		return frame{}, false, nil
+		return frame{}, false, err
 	}
 	n := int64(binary.BigEndian.Uint32(head[24:]))
 	fr = frame{at: j.off, time: fromMillis(int64(binary.BigEndian.Uint64(head[12:]))), units: int(binary.BigEndian.Uint32(head[20:]))}
@@ -135,29 +136,33 @@ func (j *journal) next() (fr frame, ok bool, err error) {
 		return frame{}, false, nil
 	}
 	fr.body = make([]byte, n)
-	_, err = j.f.ReadAt(fr.body, j.off+frameHead)
+	if _, err = j.f.ReadAt(fr.body, j.off+frameHead); err != nil && !errors.Is(err, io.EOF) {
+		return frame{}, false, fmt.Errorf("read journal: %w", err)
+	}
 	if err == nil && crc32.Checksum(fr.body, castagnoli) == binary.BigEndian.Uint32(head[28:]) {
 		j.off += frameHead + n
 		return fr, true, nil
 	}
-	if _, more := j.head(j.off + frameHead + n); !more {
-		return frame{}, false, nil
+	if _, more, err := j.head(j.off + frameHead + n); !more {
+		return frame{}, false, err
 	}
 	j.off += frameHead + n
-	return fr, true, errors.Join(errFrame, err)
+	return fr, true, errFrame
 }
 
-// head reads the head of a frame of this number.
-func (j *journal) head(off int64) ([]byte, bool) {
+// head reads the head of a frame of this number; false when none is there.
+func (j *journal) head(off int64) (head []byte, ok bool, err error) {
 	if j.f == nil {
-		return nil, false
+		return nil, false, nil
 	}
-	head := make([]byte, frameHead)
-	if _, err := j.f.ReadAt(head, off); err != nil {
-		return nil, false
+	head = make([]byte, frameHead)
+	if _, err := j.f.ReadAt(head, off); errors.Is(err, io.EOF) {
+		return nil, false, nil
+	} else if err != nil {
+		return nil, false, fmt.Errorf("read journal: %w", err)
 	}
 	return head, binary.BigEndian.Uint32(head) == frameMagic && binary.BigEndian.Uint64(head[4:]) == j.number &&
-		binary.BigEndian.Uint32(head[32:]) == headSum(head, off)
+		binary.BigEndian.Uint32(head[32:]) == headSum(head, off), nil
 }
 
 func (j *journal) close() error { return j.f.Close() }

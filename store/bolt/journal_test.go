@@ -309,3 +309,46 @@ func TestAFileOfBeforeTheJournalOpens(t *testing.T) {
 		t.Errorf("before:\n%s\nafter:\n%s", want, got)
 	}
 }
+
+// An operator may move a damaged spool.db away, as its error says, and leave the journal.
+func TestAJournalDoesNotGoOnFromANewFile(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, bolt.Options{Dir: dir})
+	m := mint(t, s)
+	for range 3 {
+		if _, err := add(s, m, make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := killed(t, dir)
+	if err := os.Remove(filepath.Join(left, "spool.db")); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, bolt.Options{Dir: left})
+	if d := s.Depth(); d.Messages != 0 {
+		t.Errorf("%d messages came back", d.Messages)
+	}
+	// A frame as long as the first of before, with the second of before behind it.
+	if _, err := add(s, mint(t, s), make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	if d := open(t, bolt.Options{Dir: killed(t, left)}).Depth(); d.Messages != 1 {
+		t.Errorf("%d messages after a kill, want the new one", d.Messages)
+	}
+}
+
+func TestAJournalThatTheDiskDoesNotGiveIsNoEnd(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, bolt.Options{Dir: dir})
+	if _, err := add(s, mint(t, s), make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	left := killed(t, dir)
+	// A directory can be opened, and gives errors to whoever reads it.
+	if err := errors.Join(os.Remove(filepath.Join(left, "journal")), os.Mkdir(filepath.Join(left, "journal"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bolt.Check(left); err == nil {
+		t.Error("check found nothing")
+	}
+}
