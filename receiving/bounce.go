@@ -16,7 +16,7 @@ import (
 )
 
 // bounce handles a DSN: each recipient of the message that it says was given up is
-// told of once, and the sender hears of them by mail.
+// told of once, and the sender hears of each by a mail.
 func (r *Receiver) bounce(ctx context.Context, in *report.Incoming, m *queue.Message) error {
 	failed := r.failed(in, m)
 	if len(failed) == 0 {
@@ -36,7 +36,15 @@ func (r *Receiver) bounce(ctx context.Context, in *report.Incoming, m *queue.Mes
 	if !r.forwards(m, event.Bounce) {
 		return nil
 	}
-	return r.submit(ctx, m, event.Bounce, failed, r.dsn(in, m, failed))
+	for i := range failed {
+		// A mail for each: whoever got one message could name its recipients in as many
+		// combinations as he likes.
+		one := failed[i : i+1]
+		if err := r.submit(ctx, m, event.Bounce, one, r.dsn(in, m, one)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // settled takes for done what can never be.

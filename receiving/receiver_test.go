@@ -266,8 +266,30 @@ func TestWhatFailsIsSentAgainAndDoneOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(w.told) != 2 || len(w.notices) != 1 {
+	if len(w.told) != 2 || len(w.notices) != 2 {
 		t.Errorf("%d bounces told, %d mails", len(w.told), len(w.notices))
+	}
+}
+
+// Each recipient of a message knows its reverse-path.
+func TestReportsInAllCombinationsMakeAMailForEachRecipient(t *testing.T) {
+	w := newWorld(t)
+	r := w.receiver()
+	to := []string{"a@example.net", "b@example.net", "c@example.net", "d@example.net"}
+	m := w.left(to...)
+	for set := 1; set < 1<<len(to); set++ {
+		var failed []string
+		for i, address := range to {
+			if set>>i&1 == 1 {
+				failed = append(failed, address)
+			}
+		}
+		if err := r.Receive(t.Context(), request(returns("5.1.1", "550 5.1.1 no such user", failed...), "", bounces(m))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(w.told) != len(to) || len(w.notices) != len(to) {
+		t.Errorf("%d bounces told, %d mails, want %d of each", len(w.told), len(w.notices), len(to))
 	}
 }
 
