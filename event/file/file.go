@@ -81,10 +81,18 @@ func (w *File) Tell(ctx context.Context, records []event.Record) ([]uint64, erro
 		seqs[i] = r.Seq
 	}
 	if err := w.write(lines.Bytes()); err != nil {
-		// What is half written is taken back when the file is opened again.
-		return nil, errors.Join(err, w.shut())
+		return nil, errors.Join(err, w.takeBack())
 	}
 	return seqs, nil
+}
+
+// takeBack ends the file where it was before a write that failed: on a full disk each
+// try would else leave the lines that found room, until there is none.
+func (w *File) takeBack() error {
+	if w.f == nil {
+		return nil
+	}
+	return errors.Join(w.f.Truncate(w.size), w.shut())
 }
 
 func (w *File) write(lines []byte) error {
