@@ -39,8 +39,8 @@ func (d *Daemon) collector() *suppress.Collector {
 func (d *Daemon) configSetOf(ctx context.Context, id mail.ID) (string, error) {
 	m, err := d.spool.Kept(ctx, id) // what came back may find it gone
 	switch {
-	case errors.Is(err, queue.ErrNotFound):
-		return "", account.ErrNotFound
+	case errors.Is(err, queue.ErrNotFound), errors.Is(err, queue.ErrDamaged):
+		return "", account.ErrNotFound // damage was told of, and holds up no other
 	case err != nil:
 		return "", err
 	}

@@ -45,7 +45,7 @@ type Options struct {
 	Outbox event.Outbox
 	Lists  Lists
 	// ConfigSet gives the name of the configuration set of a message;
-	// account.ErrNotFound when the message is not kept any more.
+	// account.ErrNotFound when the message is not kept any more, or cannot be read.
 	ConfigSet func(ctx context.Context, id mail.ID) (string, error)
 	// Simulated tells the domains of the mailbox simulator; nil is none.
 	Simulated func(domain string) bool
