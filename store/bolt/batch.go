@@ -21,8 +21,8 @@ type state struct {
 	// kept and keys are the buckets of kept messages; nil until there are any.
 	kept, keys *bbolt.Bucket
 	// young are the messages since the checkpoint that are still there, with the
-	// octets of their records; held counts these and those of events: what is in
-	// memory until the next.
+	// octets of their records; held counts these and those of events and of what is
+	// kept: what is in memory until the next.
 	young map[mail.ID]int
 	held  int64
 }

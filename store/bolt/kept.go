@@ -56,6 +56,7 @@ func (o *keepOp) apply(b *batch) error {
 		}
 		if o.what != forgetKept {
 			b.put(to, k, append([]byte(nil), v...)) // what lies in the file may move meanwhile
+			b.held += int64(len(v))
 		}
 		b.remove(from, k)
 	}

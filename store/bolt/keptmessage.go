@@ -70,6 +70,7 @@ func (b *batch) keep(id mail.ID, r *messageRecord) {
 		return
 	}
 	b.put(b.kept, id[:], v)
+	b.held += int64(len(v))
 	b.keeps.messages++
 	b.keeps.octets += int64(len(id) + len(v))
 }

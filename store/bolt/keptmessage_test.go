@@ -262,3 +262,37 @@ func TestWhatIsKeptNoLongerIsNotKeptAfterAKillEither(t *testing.T) {
 		})
 	}
 }
+
+// What is kept lies in memory until a checkpoint, however small the journal stays.
+func TestWhatIsKeptTakesMemoryWithinBounds(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	s := open(t, bolt.Options{Dir: t.TempDir(), Metrics: reg})
+	m := mint(t, s)
+	to, err := mail.ParseForwardPath("user@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		d, err := s.Draft(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		msg := queue.Message{ID: m.New(now), Account: account1, To: []mail.ForwardPath{to}, Accepted: now, Keep: true, Mail: make([]byte, 2<<20)}
+		if _, err := s.Append(t.Context(), queue.Submission{Message: msg, Content: d, Due: now, MaxAge: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		if err := deliver(s, msg.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "sesame_store_checkpoint_seconds" && f.GetMetric()[0].GetHistogram().GetSampleCount() == 0 {
+			t.Error("40 MB are kept, and no checkpoint was made")
+		}
+	}
+}
