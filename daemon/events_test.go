@@ -146,8 +146,9 @@ func fileLines(t *testing.T, name string, n int) [][]byte {
 	t.Helper()
 	for deadline := time.Now().Add(wait); ; {
 		text, err := os.ReadFile(name)
-		if lines := bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n")); err == nil && len(lines) >= n {
-			return lines
+		// What has no end is not whole yet.
+		if lines := bytes.Split(text, []byte("\n")); err == nil && len(lines) > n && len(lines[len(lines)-1]) == 0 {
+			return lines[:len(lines)-1]
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("%s has not %d lines: %s", name, n, text)
