@@ -6,6 +6,7 @@ import "strings"
 const (
 	KindIdentity  = "identity"
 	KindConfigSet = "configuration-set"
+	KindTemplate  = "template"
 )
 
 // ARN gives that of a thing of the caller's account.

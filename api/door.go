@@ -49,6 +49,7 @@ type Door struct {
 	metrics metrics
 	rates   quota.Rates
 	memory  *semaphore.Weighted // octets
+	filled  *semaphore.Weighted // templates that become large; asked for last
 	bufs    *sync.Pool
 }
 
@@ -60,7 +61,8 @@ func New(o Options) *Door {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Door{o: o, metrics: newMetrics(o.Metrics), memory: semaphore.NewWeighted(maxLoad), bufs: newBufs()}
+	return &Door{o: o, metrics: newMetrics(o.Metrics), memory: semaphore.NewWeighted(maxLoad),
+		filled: semaphore.NewWeighted(maxLargeFilled), bufs: newBufs()}
 }
 
 // Every path of version 2 begins so (spec section 10.3), but for one by which older
@@ -167,6 +169,14 @@ func (d *Door) log(c *Call, a *Answer, took time.Duration) {
 		log = log.With("err", a.Cause)
 	}
 	log.Info("call answered", "text", cmp.Or(a.Operation, "none"), "code", a.Status, "status", a.Code, "dur", took)
+}
+
+// failed logs an entry of a call when it failed by a fault of ours; the call
+// itself succeeds.
+func (d *Door) failed(c *Call, e *Error) {
+	if e.Query.Status >= http.StatusInternalServerError {
+		d.o.Log.Error("entry of a call failed", "id", c.ID, "account", c.Account.ID, "code", e.Query.Status, "status", e.Query.Code, "err", e.Cause)
+	}
 }
 
 // newID makes a request id: a random UUID (RFC 9562 section 5.4).

@@ -6,10 +6,11 @@ import (
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/configset"
 	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/account/template"
 )
 
 // Labels gives the tags of a resource of the caller's account.
-func (r *Rooms) Labels(c *Call, arn string) (account.Labels, error) {
+func (r *Rooms) Labels(ctx context.Context, c *Call, arn string) (account.Labels, error) {
 	kind, name, err := r.resource(c, arn)
 	if err != nil {
 		return nil, err
@@ -21,6 +22,12 @@ func (r *Rooms) Labels(c *Call, arn string) (account.Labels, error) {
 	case KindConfigSet:
 		s, err := r.Set(c, name)
 		return s.Labels, err
+	case KindTemplate:
+		t, err := r.Template(ctx, c, name)
+		if err != nil {
+			return nil, err
+		}
+		return t.Labels, nil
 	}
 	return nil, noResource(arn)
 }
@@ -39,6 +46,9 @@ func (r *Rooms) SetLabels(ctx context.Context, c *Call, arn string, f func(accou
 		return err
 	case KindConfigSet:
 		return r.ChangeSet(ctx, c, name, func(s *configset.Set) { s.Labels = f(s.Labels) })
+	case KindTemplate:
+		_, err := r.Templates.Change(ctx, c.AccountID(), name, func(t *template.Template) { t.Labels = f(t.Labels) })
+		return ofTemplate(err, name)
 	}
 	return noResource(arn)
 }

@@ -80,3 +80,13 @@ func ofReply(r *mail.Reply) *Error {
 	}
 	return Rejected(r.Text).WithCause(r.Cause)
 }
+
+// IfThere is for what succeeds although there was nothing: in version 1 the end of a
+// thing that is not there (spec section 10.2).
+func IfThere(err error) error {
+	var e *Error
+	if errors.As(err, &e) && e.REST.Code == "NotFoundException" {
+		return nil
+	}
+	return err
+}

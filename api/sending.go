@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/mail/compose"
 	"github.com/sesame-mta/sesame/queue"
@@ -40,6 +41,9 @@ type Simple struct {
 	Text, HTML  string
 	Headers     []compose.Field
 	Attachments []compose.Attachment
+	// Failure, when not nil, is why there is no subject, text or attachment, and so
+	// no mail, but what happened is told.
+	Failure *event.Failure
 }
 
 // SendSimple composes a message and submits it.
@@ -78,6 +82,9 @@ func (r *Rooms) SendSimple(ctx context.Context, c *Call, m *Simple) (mail.ID, er
 	if req.From.Null() {
 		req.From = mail.ReversePath{Address: from.list[0]}
 	}
+	if m.Failure != nil {
+		return r.submitFailure(ctx, c, m, req, append(fields, m.Headers...))
+	}
 	fields = append(append(fields, compose.Field{Name: "Subject", Value: m.Subject}), m.Headers...)
 	msg := &compose.Message{Fields: fields, Text: m.Text, HTML: m.HTML, Attachments: m.Attachments}
 	if err := msg.Check(); err != nil {
@@ -102,6 +109,17 @@ func (r *Rooms) SendSimple(ctx context.Context, c *Call, m *Simple) (mail.ID, er
 		<-written
 	}()
 	return r.submit(ctx, c, &m.Sending, req, pr, contentBuf)
+}
+
+// submitFailure submits what is known of a message that is none.
+func (r *Rooms) submitFailure(ctx context.Context, c *Call, m *Simple, req *submission.Request, fields []compose.Field) (mail.ID, error) {
+	msg := compose.Message{Fields: fields}
+	if err := msg.Check(); err != nil {
+		return mail.ID{}, BadParameter(err.Error())
+	}
+	req.Failure = m.Failure
+	header := msg.Header()
+	return r.submit(ctx, c, &m.Sending, req, bytes.NewReader(header), int64(len(header)))
 }
 
 // request makes what is known of a submission without its recipients.

@@ -44,7 +44,7 @@ const (
 // account.ErrLabels and a *PartError.
 var (
 	ErrName    = errors.New("the name of a template is 1 to 64 characters, without control characters")
-	ErrSubject = errors.New("The subject must be specified.") //nolint:staticcheck // the sentence of SES
+	ErrSubject = errors.New("The subject must be specified.")
 	ErrSize    = errors.New("a template has at most 500 KB")
 	ErrTooMany = fmt.Errorf("an account has at most %d templates", MaxTemplates)
 )

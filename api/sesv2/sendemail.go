@@ -70,10 +70,6 @@ type raw struct {
 	Data api.Blob `api:"required"`
 }
 
-type template struct {
-	TemplateName string
-}
-
 type sendEmailRequest struct {
 	FromEmailAddress               string
 	Destination                    *destination
@@ -82,7 +78,7 @@ type sendEmailRequest struct {
 	Content                        *struct {
 		Simple   *simple
 		Raw      *raw
-		Template *template
+		Template *mailTemplate
 	} `api:"required"`
 	EmailTags             []tag
 	ConfigurationSetName  string
@@ -110,8 +106,6 @@ func (s *Server) sendEmail(ctx context.Context, c *api.Call, in *sendEmailReques
 		return nil, errContent
 	case in.TenantName != "" || in.EndpointId != "" || in.ListManagementOptions != nil:
 		return nil, api.NotThere()
-	case in.Content.Template != nil:
-		return nil, api.NotThere()
 	}
 	m := api.Sending{
 		Operation: "SendEmail", From: in.FromEmailAddress, Return: in.FeedbackForwardingEmailAddress,
@@ -123,6 +117,14 @@ func (s *Server) sendEmail(ctx context.Context, c *api.Call, in *sendEmailReques
 	send := func() (interface{ String() string }, error) {
 		if in.Content.Raw != nil {
 			return s.r.SendRaw(ctx, c, &api.Raw{Sending: m, Data: in.Content.Raw.Data})
+		}
+		if in.Content.Template != nil {
+			made, err := s.templated(c, in.Content.Template)
+			if err != nil {
+				return nil, err
+			}
+			made.Sending, made.ReplyTo = m, in.ReplyToAddresses
+			return s.r.SendTemplated(ctx, c, made)
 		}
 		made, err := in.Content.Simple.message()
 		if err != nil {

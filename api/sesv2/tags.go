@@ -62,7 +62,7 @@ type listTagsForResourceResult struct {
 	Tags []resourceTag
 }
 
-func (s *Server) listTagsForResource(_ context.Context, c *api.Call, in *listTagsForResourceRequest) (*listTagsForResourceResult, error) {
-	l, err := s.r.Labels(c, in.ResourceArn)
+func (s *Server) listTagsForResource(ctx context.Context, c *api.Call, in *listTagsForResourceRequest) (*listTagsForResourceResult, error) {
+	l, err := s.r.Labels(ctx, c, in.ResourceArn)
 	return &listTagsForResourceResult{resourceTags(l)}, err
 }

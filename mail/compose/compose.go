@@ -75,6 +75,15 @@ func (m *Message) Write(w io.Writer) error {
 	return body.fill(w)
 }
 
+// Header gives the header section without the fields of MIME, and the empty line.
+func (m *Message) Header() []byte {
+	var out []byte
+	for _, f := range m.Fields {
+		out = append(out, field(f)...)
+	}
+	return append(out, "\r\n"...)
+}
+
 // field gives a header field, its value in encoded words where it must be (RFC 2047
 // section 5).
 func field(f Field) []byte { return message.Field(f.Name, Words(f.Value)) }
