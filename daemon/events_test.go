@@ -157,6 +157,37 @@ func fileLines(t *testing.T, name string, n int) [][]byte {
 	}
 }
 
+func TestTheIDOfTheReplyIsThatOfTheMailAndOfItsEvents(t *testing.T) { // checklist 15
+	for profile, alter := range profiles {
+		t.Run(profile, func(t *testing.T) {
+			dir := t.TempDir()
+			r := newRelay(t, unwanted(), alter, receives, withEvents(dir))
+			r.createSet("main", admin.SetChange{})
+			r.createDestination(admin.NewDestination{DestinationName: named("f"), Kind: "file", Target: "f"})
+			reply, err := r.send("ann@example.org", []string{"bob@example.net", "gone@example.net"}, "X-SES-CONFIGURATION-SET: main\r\n"+hello)
+			if err != nil || !idForm.MatchString(reply) {
+				t.Fatalf("answered %q, %v", reply, err)
+			}
+			id := idForm.FindStringSubmatch(reply)[1]
+			sent := r.arrived(1)[0]
+			if sent.From == "" { // the bounce mail was there before
+				sent = r.arrived(2)[1]
+			}
+			if !strings.Contains(string(sent.Data), "\r\nMessage-ID: <"+id+"@") || !strings.HasPrefix(sent.From, id+"@") {
+				t.Errorf("%s left under %s:\n%s", id, sent.From, sent.Data)
+			}
+			if got := r.stranger("", dsn(sent, "5.1.1", "550 5.1.1 no such user", "bob@example.net"), sent.From); got != "250 Ok" {
+				t.Fatalf("answered %q", got)
+			}
+			for _, line := range fileLines(t, filepath.Join(dir, "f"), 4) { // Send, Delivery and two Bounces
+				if e := parse(t, line); e.Mail.MessageID != id {
+					t.Errorf("%s of %s, want %s", e.EventType, e.Mail.MessageID, id)
+				}
+			}
+		})
+	}
+}
+
 func TestDestinationsAreToldWhatBecameOfMail(t *testing.T) {
 	dir := t.TempDir()
 	r := newRelay(t, testmx.Options{}, withEvents(dir))
