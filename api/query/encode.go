@@ -106,7 +106,11 @@ func (w *writer) value(name string, v reflect.Value) {
 		for _, key := range keys {
 			w.open("entry")
 			w.element("key", key.String())
-			w.value("value", v.MapIndex(key))
+			if value := v.MapIndex(key); value.Kind() == reflect.String {
+				w.element("value", value.String()) // an empty one too: boto3 wants both
+			} else {
+				w.value("value", value)
+			}
 			w.close("entry")
 		}
 		w.close(name)
