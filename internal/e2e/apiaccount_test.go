@@ -39,6 +39,22 @@ var apiAccount = []apiCall{
 	{service: v2, op: "DeleteSuppressedDestination", in: `{"EmailAddress": "gone+$c@example.net"}`, want: "NotFoundException: "},
 	{service: v2, op: "PutSuppressedDestination", in: `{"EmailAddress": "no address", "Reason": "BOUNCE"}`, want: "BadRequestException: "},
 
+	// What became of a message.
+	{service: v2, op: "SendEmail", in: `{"FromEmailAddress": "sender@$domain", "Destination": {"ToAddresses": ["success@simulator.amazonses.com"]},
+		"Content": {"Simple": {"Subject": {"Data": "$c: simulated"}, "Body": {"Text": {"Data": "x"}}}}}`, want: `{"MessageId": "*"}`, keep: "id=MessageId", told: []string{"MessageId=$c: simulated"}},
+	{service: v2, op: "GetMessageInsights", in: `{"MessageId": "$id"}`, until: true, want: `{"MessageId": "$id", "FromEmailAddress": "sender@$domain",
+		"Insights": [{"Destination": "success@simulator.amazonses.com", "Events": [{"Type": "SEND"}, {"Type": "DELIVERY"}]}]}`},
+	{service: v2, op: "GetMessageInsights", in: `{"MessageId": "absent"}`, want: "NotFoundException: "},
+
+	// Sources.
+	{service: v2, op: "GetDedicatedIps", in: `{}`, want: `{"DedicatedIps": [{"Ip": "127.0.0.1", "PoolName": "fast", "WarmupStatus": "DONE", "WarmupPercentage": 100}]}`},
+	{service: v2, op: "GetDedicatedIp", in: `{"Ip": "127.0.0.1"}`, want: `{"DedicatedIp": {"Ip": "127.0.0.1", "PoolName": "fast"}}`},
+	{service: v2, op: "GetDedicatedIp", in: `{"Ip": "192.0.2.1"}`, want: "NotFoundException: "},
+	{service: v2, op: "ListDedicatedIpPools", in: `{}`, want: `{"DedicatedIpPools": ["fast"]}`},
+	{service: v2, op: "GetDedicatedIpPool", in: `{"PoolName": "fast"}`, want: `{"DedicatedIpPool": {"PoolName": "fast"}}`},
+	{service: v2, op: "GetDedicatedIpPool", in: `{"PoolName": "absent"}`, want: "NotFoundException: "},
+	{service: v2, op: "CreateDedicatedIpPool", in: `{"PoolName": "more"}`, want: "UnknownOperationException: Unavailable Operation"},
+
 	// A file of addresses.
 	{service: v2, op: "CreateImportJob", in: `{"ImportDataSource": {"S3Url": "s3://bucket/list.csv", "DataFormat": "CSV"},
 		"ImportDestination": {"SuppressionListDestination": {"SuppressionListImportAction": "PUT"}}}`, want: "BadRequestException: "},

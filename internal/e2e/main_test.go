@@ -164,17 +164,11 @@ func (s *sesame) start() {
 // publish, and gives the names and values of the TXT records.
 func (s *sesame) verify(domain string) map[string]string {
 	s.t.Helper()
-	return s.verifyFor("default", domain)
-}
-
-// verifyFor is verify for an account.
-func (s *sesame) verifyFor(account, domain string) map[string]string {
-	s.t.Helper()
 	var identity struct {
 		Status  string
 		Records []struct{ Name, Type, Value string }
 	}
-	s.run(&identity, "identity", "add", domain, "--account", account, "--verified", "--ed25519", "--json")
+	s.run(&identity, "identity", "add", domain, "--account", "default", "--verified", "--ed25519", "--json")
 	txt := map[string]string{}
 	for _, r := range identity.Records {
 		if r.Type == "TXT" {
