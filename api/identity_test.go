@@ -308,7 +308,15 @@ func TestIdentitiesAreListedInPages(t *testing.T) {
 	_, err := g.v2.ListEmailIdentities(ctx, &sdkv2.ListEmailIdentitiesInput{NextToken: aws.String("x")})
 	refuses(t, err, "InvalidNextTokenException: ")
 	_, err = g.v2.ListEmailIdentities(ctx, &sdkv2.ListEmailIdentitiesInput{Filter: map[string]string{"a": "b"}})
-	refuses(t, err, "BadRequestException: ")
+	refuses(t, err, "BadRequestException: 1 validation error detected: Value at 'filter'")
+	for want, filter := range map[string]map[string]string{
+		"b.example.org": {"IDENTITY_NAME_CONTAINS": "B", "IDENTITY_TYPE": "DOMAIN"}, "bob@example.org": {"VERIFICATION_STATUS": "NOT_STARTED"},
+	} {
+		list := does(g.v2.ListEmailIdentities(ctx, &sdkv2.ListEmailIdentitiesInput{Filter: filter}))(t).EmailIdentities
+		if len(list) != 1 || *list[0].IdentityName != want {
+			t.Errorf("%v gives %+v", filter, list)
+		}
+	}
 	_, err = g.v1.ListIdentities(ctx, &sdkv1.ListIdentitiesInput{NextToken: aws.String("x")})
 	refuses(t, err, "InvalidParameterValue: ")
 	_, err = g.v1.ListIdentities(ctx, &sdkv1.ListIdentitiesInput{IdentityType: "Zone"})

@@ -2,6 +2,8 @@ package sesv2
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/api"
@@ -29,14 +31,16 @@ type listEmailIdentitiesResult struct {
 }
 
 func (s *Server) listEmailIdentities(_ context.Context, c *api.Call, in *listEmailIdentitiesRequest) (*listEmailIdentitiesResult, error) {
-	if len(in.Filter) > 0 {
-		return nil, api.BadParameter("Filters of identities are not available.")
+	passes, err := filter(in.Filter)
+	if err != nil {
+		return nil, err
 	}
 	size, err := api.Size(in.PageSize, maxPage)
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := api.Page(s.r.Identities.List(c.AccountID()), func(i identity.Identity) string { return i.Name }, in.NextToken, size)
+	list := slices.DeleteFunc(s.r.Identities.List(c.AccountID()), func(i identity.Identity) bool { return !passes(i) })
+	page, next, err := api.Page(list, func(i identity.Identity) string { return i.Name }, in.NextToken, size)
 	if err != nil {
 		return nil, err
 	}
@@ -45,4 +49,17 @@ func (s *Server) listEmailIdentities(_ context.Context, c *api.Call, in *listEma
 		out.EmailIdentities = append(out.EmailIdentities, identityInfo{typeOf(i), i.Name, i.Verified && !i.Paused, i.Verification.State})
 	}
 	return out, nil
+}
+
+// filter reads what identities are wanted.
+func filter(by map[string]string) (func(identity.Identity) bool, error) {
+	part, kind, state := strings.ToLower(by["IDENTITY_NAME_CONTAINS"]), by["IDENTITY_TYPE"], by["VERIFICATION_STATUS"]
+	for key := range by {
+		if err := api.OneOf("filter", key, "IDENTITY_NAME_CONTAINS", "IDENTITY_TYPE", "VERIFICATION_STATUS"); err != nil {
+			return nil, err
+		}
+	}
+	return func(i identity.Identity) bool {
+		return strings.Contains(i.Name, part) && (kind == "" || kind == typeOf(i)) && (state == "" || state == string(i.Verification.State))
+	}, nil
 }

@@ -71,7 +71,7 @@ func (s *Server) operations() []route {
 		on("ListDedicatedIpPools", "GET", "/dedicated-ip-pools", s.listDedicatedIPPools),
 		later("ListDeliverabilityTestReports", "GET", "/deliverability-dashboard/test-reports"),
 		later("ListDomainDeliverabilityCampaigns", "GET", "/deliverability-dashboard/domains/{SubscribedDomain}/campaigns"),
-		on("ListEmailIdentities", "POST", "/list-identities", s.listEmailIdentities).or("GET", "/identities").but("filters are not available"),
+		on("ListEmailIdentities", "POST", "/list-identities", s.listEmailIdentities).or("GET", "/identities"),
 		later("ListEmailIdentityCertificates", "POST", "/identity/certificates/list"),
 		on("ListEmailTemplates", "GET", "/templates", s.listEmailTemplates),
 		later("ListExportJobs", "POST", "/list-export-jobs"),
