@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/submission"
@@ -35,6 +36,20 @@ func (c *Call) Spend() error {
 	}
 	return nil
 }
+
+// Admit says whether the caller may have an operation that does not send. One whose
+// credential is for certain senders or recipients only may not change or see what
+// belongs to the whole account. The error is Denied.
+func (c *Call) Admit(operation string) error {
+	t := c.Credential.Terms
+	if len(t.From) == 0 && len(t.RecipientDomains) == 0 || slices.Contains(forAll, operation) {
+		return nil
+	}
+	return Denied("This credential is not authorized to perform: " + operation)
+}
+
+// forAll are the operations that tell programs how much they may send.
+var forAll = []string{"GetAccount", "GetAccountSendingEnabled", "GetSendQuota"}
 
 // SpendLink takes one mail with a link from the budget of the caller's account, so
 // that nobody floods strangers with them. The error is Throttled.

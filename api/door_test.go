@@ -46,7 +46,10 @@ const (
 )
 
 // keys knows one key.
-type keys struct{ networks []netip.Prefix }
+type keys struct {
+	networks []netip.Prefix
+	from, to []string // that it is for
+}
 
 func (keys) Secret(accessKeyID string) (string, error) {
 	if accessKeyID != keyID {
@@ -56,7 +59,8 @@ func (keys) Secret(accessKeyID string) (string, error) {
 }
 
 func (k keys) Signed(accessKeyID string, client netip.Addr) (auth.Standing, error) {
-	c := account.Credential{AccessKeyID: accessKeyID, Account: "000000000001", Terms: account.Terms{Networks: k.networks}}
+	c := account.Credential{AccessKeyID: accessKeyID, Account: "000000000001", Terms: account.Terms{Networks: k.networks,
+		From: k.from, RecipientDomains: k.to}}
 	if !c.MayConnect(client) {
 		return auth.Standing{}, auth.ErrInvalid
 	}
@@ -390,7 +394,7 @@ func TestAKeyMayCallOnlySoOften(t *testing.T) {
 }
 
 func TestACredentialOfOtherNetworksMayNotCall(t *testing.T) {
-	h := newHouse(t, func(o *api.Options) { o.Keys = keys{[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}} })
+	h := newHouse(t, func(o *api.Options) { o.Keys = keys{networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}} })
 	if a := h.query("Action=GetSendQuota"); a.code != "InvalidClientTokenId" || a.status != 403 {
 		t.Errorf("%d %s", a.status, a.code)
 	}

@@ -78,6 +78,9 @@ func (s *Server) serve(ctx context.Context, c *api.Call) (name string, result an
 		return o.Name, nil, api.NotThere()
 	}
 	if !o.Sends {
+		if err := c.Admit(o.Name); err != nil {
+			return o.Name, nil, err
+		}
 		if err := c.Spend(); err != nil {
 			return o.Name, nil, err
 		}

@@ -99,6 +99,9 @@ func (s *Server) serve(ctx context.Context, c *api.Call, o *route, params map[st
 		return nil, api.NotThere()
 	}
 	if !o.sends {
+		if err := c.Admit(o.Name); err != nil {
+			return nil, err
+		}
 		if err := c.Spend(); err != nil {
 			return nil, err
 		}
