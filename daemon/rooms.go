@@ -260,7 +260,7 @@ func (d *Daemon) buildDoors(context.Context) error {
 	d.admin = admin.New(admin.Options{
 		Checker: d.checker, MailLink: mailLink,
 		Hostname: d.cfg.Hostname, Version: d.o.Version, Accounts: d.accounts, Identities: d.identities,
-		Sets: d.sets, Destinations: d.destinations, Queue: d.queue, Spool: d.spool, Cancelled: d.dispatch.Cancelled, Usage: d.spool, Rates: &d.rates, Contact: d.contact, NoSandbox: !d.cfg.Sandbox,
+		Sets: d.sets, Templates: d.templates, Destinations: d.destinations, Queue: d.queue, Spool: d.spool, Cancelled: d.dispatch.Cancelled, Usage: d.spool, Rates: &d.rates, Contact: d.contact, NoSandbox: !d.cfg.Sandbox,
 		Trace: d.trace, Holding: d.dispatch.Holding, Suppression: d.suppression, Reputation: d.reputation, RemoveOwned: d.removeOwned, TellAgain: d.tellAgain, RotateKey: d.rotateKey, Log: d.logger("admin"),
 	})
 	return nil

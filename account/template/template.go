@@ -46,6 +46,7 @@ var (
 	ErrName    = errors.New("the name of a template is 1 to 64 characters, without control characters")
 	ErrSubject = errors.New("The subject must be specified.")
 	ErrSize    = errors.New("a template has at most 500 KB")
+	ErrSyntax  = errors.New("a part of the template cannot be read")
 	ErrTooMany = fmt.Errorf("an account has at most %d templates", MaxTemplates)
 )
 
@@ -58,8 +59,8 @@ type PartError struct {
 // Error implements error.
 func (e *PartError) Error() string { return e.Part + " part, " + e.Err.Error() }
 
-// Unwrap gives the cause.
-func (e *PartError) Unwrap() error { return e.Err }
+// Unwrap gives the cause, and ErrSyntax.
+func (e *PartError) Unwrap() []error { return []error{e.Err, ErrSyntax} }
 
 // Ready is a template that was read.
 type Ready struct {

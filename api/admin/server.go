@@ -18,6 +18,7 @@ import (
 	"github.com/sesame-mta/sesame/account/quota"
 	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/account/suppression"
+	"github.com/sesame-mta/sesame/account/template"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/event/contact"
 	"github.com/sesame-mta/sesame/mail"
@@ -58,6 +59,7 @@ type Options struct {
 	Accounts   *account.Book
 	Identities *identity.Book
 	Sets       *configset.Book
+	Templates  *template.Book
 	// Destinations are those of sets and of identities.
 	Destinations *destination.Book
 	Suppression  *suppression.Lists
@@ -122,7 +124,7 @@ func New(o Options) *Server {
 		s.mux.Handle(pattern, s.answer(h))
 	}
 	for _, nouns := range []map[string]handler{s.accountRoutes(), s.credentialRoutes(), s.identityRoutes(), s.configSetRoutes(), s.destinationRoutes(), s.traceRoutes(),
-		s.suppressionRoutes(), s.reputationRoutes()} {
+		s.suppressionRoutes(), s.templateRoutes(), s.reputationRoutes()} {
 		for pattern, h := range nouns {
 			s.mux.Handle(pattern, s.answer(h))
 		}
@@ -161,7 +163,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != importPath {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit(r.URL.Path))
 	}
 	s.mux.ServeHTTP(w, r)
 }
@@ -250,6 +252,12 @@ func codeOf(err error) int {
 		{errMailWaits, http.StatusConflict},
 		{errNotAsked, http.StatusConflict},
 		{identity.ErrName, http.StatusBadRequest},
+		{template.ErrName, http.StatusBadRequest},
+		{template.ErrSubject, http.StatusBadRequest},
+		{template.ErrSize, http.StatusBadRequest},
+		{template.ErrSyntax, http.StatusBadRequest},
+		{template.ErrTooMany, http.StatusConflict},
+		{errNotRendered, http.StatusBadRequest},
 		{configset.ErrName, http.StatusBadRequest},
 		{configset.ErrTLS, http.StatusBadRequest},
 		{configset.ErrDelivery, http.StatusBadRequest},

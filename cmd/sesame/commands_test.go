@@ -18,6 +18,7 @@ import (
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/account/reputation"
 	"github.com/sesame-mta/sesame/account/suppression"
+	"github.com/sesame-mta/sesame/account/template"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/auth/sigv4"
 	"github.com/sesame-mta/sesame/config"
@@ -105,6 +106,10 @@ func serve(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	templates, err := template.Open(ctx, dir)
+	if err != nil {
+		return err
+	}
 	destinations, err := destination.Open(ctx, destination.Options{Directory: dir, Keys: k})
 	if err != nil {
 		return err
@@ -131,7 +136,7 @@ func serve(env *testscript.Env) error {
 		return err
 	}
 	server := admin.New(admin.Options{
-		Reputation: rated, Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Sets: sets, Destinations: destinations, Queue: q, Spool: waiting, Trace: lives,
+		Reputation: rated, Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Sets: sets, Templates: templates, Destinations: destinations, Queue: q, Spool: waiting, Trace: lives,
 		Suppression: suppression.New(suppression.Options{Store: store, Accounts: books, Sets: sets}),
 	})
 	done := make(chan error, 1)

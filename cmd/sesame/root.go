@@ -29,7 +29,7 @@ func newRoot(a *app) *cobra.Command {
 		newCredential(a),
 		newIdentity(a),
 		newService(a),
-		newConfigSet(a),
+		newConfigSet(a), newTemplate(a),
 		newDestination(a),
 		newSuppression(a),
 		newQueue(a),
