@@ -66,8 +66,10 @@ type Receiver struct {
 	o         Options
 	providers []provider
 	metrics   metrics
-	memory    *semaphore.Weighted
-	people    people
+	// fronts is the memory for the first octets of each message, rests that for what
+	// is beyond: reports are short, and long mail that comes slowly holds up none.
+	fronts, rests *semaphore.Weighted
+	people        people
 }
 
 var _ smtpd.Inbound = (*Receiver)(nil)
@@ -81,15 +83,19 @@ func New(o Options) *Receiver {
 		o.Now = time.Now
 	}
 	o.Hostname, o.Domain = strings.ToLower(o.Hostname), strings.ToLower(o.Domain)
-	return &Receiver{o: o, providers: readProviders(o.Providers), metrics: newMetrics(o.Metrics), memory: semaphore.NewWeighted(maxMemory)}
+	return &Receiver{o: o, providers: readProviders(o.Providers), metrics: newMetrics(o.Metrics),
+		fronts: semaphore.NewWeighted(maxFronts), rests: semaphore.NewWeighted(maxMemory - maxFronts)}
 }
 
 // maxContent is how much of a message is kept: reports stand at the front, and what
 // follows is the mail that they return. Of a complaint all is needed, to check its
-// signature. maxMemory is how much is kept of all messages at a time.
+// signature. maxMemory is how much is kept of all messages at a time, maxFronts what
+// of that is for the fronts.
 const (
 	maxContent = 8 << 20
 	maxMemory  = 64 << 20
+	maxFronts  = 16 << 20
+	front      = 256 << 10
 	piece      = 64 << 10
 )
 
@@ -105,7 +111,10 @@ type letter struct {
 // the memory up with done.
 func (r *Receiver) read(content io.Reader) (kept []byte, cut bool, done func(), err error) {
 	held := int64(0)
-	done = func() { r.memory.Release(held) }
+	done = func() {
+		r.fronts.Release(min(held, front))
+		r.rests.Release(max(held-front, 0))
+	}
 	full := false
 	buf := make([]byte, 32<<10)
 	for {
@@ -113,8 +122,12 @@ func (r *Receiver) read(content io.Reader) (kept []byte, cut bool, done func(), 
 		take := min(n, maxContent-len(kept))
 		cut = cut || take < n
 		for !full && int64(len(kept)+take) > held {
+			pool := r.fronts
+			if held >= front {
+				pool = r.rests
+			}
 			// Nobody waits for memory: a host that is slow would have others wait.
-			if full = !r.memory.TryAcquire(piece); !full {
+			if full = !pool.TryAcquire(piece); !full {
 				held += piece
 			}
 		}

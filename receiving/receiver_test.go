@@ -271,28 +271,6 @@ func TestWhatFailsIsSentAgainAndDoneOnce(t *testing.T) {
 	}
 }
 
-// Each recipient of a message knows its reverse-path.
-func TestReportsInAllCombinationsMakeAMailForEachRecipient(t *testing.T) {
-	w := newWorld(t)
-	r := w.receiver()
-	to := []string{"a@example.net", "b@example.net", "c@example.net", "d@example.net"}
-	m := w.left(to...)
-	for set := 1; set < 1<<len(to); set++ {
-		var failed []string
-		for i, address := range to {
-			if set>>i&1 == 1 {
-				failed = append(failed, address)
-			}
-		}
-		if err := r.Receive(t.Context(), request(returns("5.1.1", "550 5.1.1 no such user", failed...), "", bounces(m))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(w.told) != len(to) || len(w.notices) != len(to) {
-		t.Errorf("%d bounces told, %d mails, want %d of each", len(w.told), len(w.notices), len(to))
-	}
-}
-
 func TestFeedbackThatCannotBeToldIsTaken(t *testing.T) {
 	w := newWorld(t)
 	r := w.receiver()
@@ -398,51 +376,6 @@ func TestLargeMailIsReadToItsEndAndCutOff(t *testing.T) {
 	err := w.receiver(func(o *receiving.Options) { o.Postmaster = m.To[0] }).Receive(t.Context(), q)
 	if reply := (*mail.Reply)(nil); !errors.As(err, &reply) || reply.Code != 552 {
 		t.Errorf("got %v", err)
-	}
-}
-
-// slow blocks in its second read until it is let go.
-type slow struct {
-	reads   int
-	blocked chan<- struct{}
-	release <-chan struct{}
-}
-
-func (s *slow) Read(p []byte) (int, error) {
-	if s.reads++; s.reads*len(p) <= 8<<20 {
-		return len(p), nil
-	}
-	s.blocked <- struct{}{}
-	<-s.release
-	return 0, io.EOF
-}
-
-func TestAFloodOfLargeMailIsPutOffAndKeepsNobodyWaiting(t *testing.T) {
-	w := newWorld(t)
-	r := w.receiver()
-	m := w.left("bob@example.net")
-	blocked, release := make(chan struct{}), make(chan struct{})
-	var flood sync.WaitGroup
-	for range 8 {
-		flood.Go(func() {
-			q := request("", "eve@example.com", bounces(m))
-			q.Content = content{&slow{blocked: blocked, release: release}}
-			if err := r.Receive(t.Context(), q); err != nil {
-				t.Errorf("of the flood: %v", err)
-			}
-		})
-	}
-	for range 8 {
-		<-blocked
-	}
-	err := r.Receive(t.Context(), request(returns("5.1.1", "550 no", "bob@example.net"), "", bounces(m)))
-	if reply := (*mail.Reply)(nil); !errors.As(err, &reply) || reply.Code != 451 {
-		t.Errorf("while there is no memory: %v", err)
-	}
-	close(release)
-	flood.Wait()
-	if err := r.Receive(t.Context(), request(returns("5.1.1", "550 no", "bob@example.net"), "", bounces(m))); err != nil {
-		t.Errorf("afterwards: %v", err)
 	}
 }
 
