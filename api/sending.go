@@ -1,7 +1,9 @@
 package api
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"strconv"
@@ -102,7 +104,9 @@ func (r *Rooms) SendSimple(ctx context.Context, c *Call, m *Simple) (mail.ID, er
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		pw.CloseWithError(msg.Write(pw))
+		out := bufio.NewWriterSize(pw, contentBuf) // what is written comes in lines
+		err := msg.Write(out)
+		pw.CloseWithError(cmp.Or(err, out.Flush()))
 	}()
 	defer func() {
 		_ = pr.Close()
