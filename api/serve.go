@@ -12,7 +12,7 @@ import (
 
 // Bounds of a connection.
 const (
-	headerTime = 10 * time.Second
+	headerTime = 30 * time.Second
 	idleTime   = 2 * time.Minute
 	maxHeader  = 64 << 10 // octets; a presigned request has its parameters there
 )
