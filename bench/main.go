@@ -2,13 +2,16 @@
 // on, durably. Its parts are a load generator (bench/load), a sink that counts
 // (bench/sink), a comparison of sesame with Debian's Postfix, Exim and OpenSMTPD,
 // and looks at what a long queue, idling, growth, distance, a week's churn, a
-// webhook that hangs and a suppression list of a million addresses cost:
+// webhook that hangs, a suppression list of a million addresses, mail by the HTTP
+// API and many large messages at once cost:
 //
 //	go run ./bench compare -rows short
 //	go run ./bench deferred -messages 1000000
 //	go run ./bench report
 //	go run ./bench hanging-webhook -sesame bin/sesame
 //	go run ./bench suppression -sesame bin/sesame
+//	go run ./bench api -sesame bin/sesame
+//	go run ./bench large -sesame bin/sesame
 //	go run ./bench load -addr 127.0.0.1:2525 -connections 20 -duration 10s
 //	go run ./bench sink -addr 127.0.0.1:2626
 //
@@ -47,7 +50,7 @@ func run(ctx context.Context, args []string) error {
 	}{
 		{"compare", runCompare}, {"report", runReport},
 		{"deferred", runDeferred}, {"idle", runIdle}, {"grow", runGrow}, {"latency", runLatency}, {"churn", runChurn},
-		{"hanging-webhook", runHangingWebhook}, {"suppression", runSuppression},
+		{"hanging-webhook", runHangingWebhook}, {"suppression", runSuppression}, {"api", runAPI}, {"large", runLarge},
 		{"load", runLoad}, {"sink", runSink},
 	}
 	var names []string

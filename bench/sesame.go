@@ -34,6 +34,7 @@ implicit_tls     = []
 trusted_networks = ["127.0.0.0/8"]
 admin            = %q
 metrics          = %q
+api              = "http://%s"
 
 [limits]
 connections             = 20000
@@ -53,9 +54,9 @@ level = "warn"
 
 // sesame is one sesame with its files, which can be stopped and started again.
 type sesame struct {
-	binary, dir, file, addr, metrics string
-	env                              []string
-	process                          *mta.Process
+	binary, dir, file, addr, metrics, api string
+	env                                   []string
+	process                               *mta.Process
 }
 
 // sesameOptions say how one sesame differs from the plain one.
@@ -77,14 +78,14 @@ func newSesame(ctx context.Context, o sesameOptions) (*sesame, error) {
 		return nil, err
 	}
 	s := &sesame{binary: o.binary, dir: dir, file: filepath.Join(dir, "sesame.toml"), env: o.env}
-	for _, addr := range []*string{&s.addr, &s.metrics} {
+	for _, addr := range []*string{&s.addr, &s.metrics, &s.api} {
 		port, err := mta.FreePort()
 		if err != nil {
 			return nil, err
 		}
 		*addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	}
-	text := fmt.Sprintf(sesameConfig, s.data(), s.addr, filepath.Join(dir, "admin.sock"), s.metrics, cmp.Or(o.perSite, 100), o.delivery)
+	text := fmt.Sprintf(sesameConfig, s.data(), s.addr, filepath.Join(dir, "admin.sock"), s.metrics, s.api, cmp.Or(o.perSite, 100), o.delivery)
 	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -208,7 +209,7 @@ func startSesame(ctx context.Context, s setup) (*server, error) {
 		closer()
 		return nil, err
 	}
-	started := &server{addr: srv.addr, pids: []int{srv.process.PID()}, settings: fmt.Sprintf(sesameConfig, "...", "...", "...", "...", 100, settings(o.delivery)),
+	started := &server{addr: srv.addr, pids: []int{srv.process.PID()}, settings: fmt.Sprintf(sesameConfig, "...", "...", "...", "...", "...", 100, settings(o.delivery)),
 		syncs: func() (int64, error) { return srv.syncs(s.size) },
 		stop:  func() { srv.remove(); closer() }}
 	if s.tls {
@@ -232,6 +233,8 @@ func settings(text string) string {
 func (s *sesame) credential(ctx context.Context, account string) (login struct {
 	User     string `json:"username"`
 	Password string `json:"password"`
+	KeyID    string `json:"access_key_id"`
+	Secret   string `json:"secret_access_key"`
 }, err error) {
 	out, err := s.command(ctx, "", "credential", "create", "--account", account, "--json")
 	if err != nil {

@@ -70,6 +70,8 @@ type Options struct {
 	// Pipelining sends MAIL, RCPT and DATA at once to a server that offers it.
 	// Chunking sends the content with them by BDAT.
 	Pipelining, Chunking bool
+	// API, unless nil, sends by HTTP in the place of SMTP, in clear text.
+	API *API
 	// Reconnect goes on after a broken connection, as long as the run lasts; else
 	// it ends the run with an error.
 	Reconnect bool
@@ -116,10 +118,12 @@ type worker struct {
 	conn net.Conn
 	r    *bufio.Reader
 	buf  []byte
-	sent int   // on this connection
-	n    int64 // of the message
-	who  Login
-	pipe bool // the server offers PIPELINING, and it is wanted
+	sent int // on this connection
+	// signer signs calls of the API.
+	signer *signer
+	n      int64 // of the message
+	who    Login
+	pipe   bool // the server offers PIPELINING, and it is wanted
 
 	acks            []string
 	times           []time.Duration
@@ -261,9 +265,16 @@ func (w *worker) one(ctx context.Context, n int64) error {
 // message makes one transaction. A refusal is counted and is no error; an error
 // ends the connection.
 func (w *worker) message(id string) error {
-	accepted, sent, err := w.transaction(w.header(id))
+	transaction := w.transaction
+	if w.o.API != nil {
+		transaction = w.call
+	}
+	accepted, sent, err := transaction(w.header(id))
 	if err != nil {
 		return err
+	}
+	if !accepted && w.o.API != nil {
+		return nil
 	}
 	if !accepted {
 		_, err := w.command([]byte("RSET\r\n"), 250)
@@ -396,6 +407,9 @@ func (w *worker) connect(ctx context.Context) error {
 	if err := conn.SetDeadline(time.Now().Add(w.o.Timeout)); err != nil {
 		return err
 	}
+	if w.o.API != nil {
+		return nil
+	}
 	// A server that measures certificates is not what is measured here.
 	config := &tls.Config{InsecureSkipVerify: true}
 	if w.o.TLS == Implicit {
@@ -491,7 +505,9 @@ func (w *worker) quit() {
 	if w.conn == nil {
 		return
 	}
-	_, _ = w.conn.Write([]byte("QUIT\r\n")) // a courtesy
+	if w.o.API == nil {
+		_, _ = w.conn.Write([]byte("QUIT\r\n")) // a courtesy
+	}
 	w.drop()
 }
 
