@@ -33,8 +33,10 @@ func (r *Rooms) SetTopic(ctx context.Context, c *Call, name, word, arn string) e
 		}
 		topic = t.Name
 	}
-	err = r.Destinations.SetTopic(ctx, destination.Owner{Account: i.Account, Identity: i.Name}, word, topic)
+	d, err := r.Destinations.SetTopic(ctx, destination.Owner{Account: i.Account, Identity: i.Name}, word, topic)
 	switch {
+	case err == nil:
+		r.announce(d)
 	case errors.Is(err, destination.ErrNoTopic):
 		return noTopic.WithCause(err)
 	case errors.Is(err, destination.ErrCount):

@@ -106,3 +106,52 @@ func TestADomainIsSetUpByTheAPI(t *testing.T) {
 		}
 	}
 }
+
+func TestAnIdentityTellsItsTopics(t *testing.T) {
+	r := newAPI(t, withEvents(t.TempDir()))
+	ctx := t.Context()
+	arn, h, me := r.news(), newHook(t), aws.String("example.org")
+	asked := r.subscribe(h, arn, nil)
+	r.public(t, asked["SubscribeURL"])
+	set := func(kind sestypes.NotificationType, arn *string) {
+		t.Helper()
+		if _, err := r.v1.SetIdentityNotificationTopic(ctx, &ses.SetIdentityNotificationTopicInput{Identity: me, NotificationType: kind, SnsTopic: arn}); err != nil {
+			t.Fatal(code(err))
+		}
+	}
+	next := 0
+	hears := func(words ...string) {
+		t.Helper()
+		next++
+		_, body := h.wait(t, next)
+		m := verifySNS(t, r.relay, body)
+		for _, word := range words {
+			if !strings.Contains(m["Message"], word) || m["Subject"] != "" || m["TopicArn"] != *arn {
+				t.Errorf("no %s in %s", word, body)
+			}
+		}
+	}
+	for _, kind := range []sestypes.NotificationType{sestypes.NotificationTypeBounce, sestypes.NotificationTypeComplaint, sestypes.NotificationTypeDelivery} {
+		set(kind, arn)
+		hears(`"notificationType":"AmazonSnsSubscriptionSucceeded"`, "to receive '"+string(kind)+"' notifications", "'"+*arn+"'", "identity 'example.org'")
+	}
+	if _, err := r.v1.SetIdentityFeedbackForwardingEnabled(ctx, &ses.SetIdentityFeedbackForwardingEnabledInput{Identity: me}); err != nil {
+		t.Fatal(code(err))
+	}
+	if _, err := r.v1.SetIdentityHeadersInNotificationsEnabled(ctx, &ses.SetIdentityHeadersInNotificationsEnabledInput{
+		Identity: me, NotificationType: sestypes.NotificationTypeBounce, Enabled: true}); err != nil {
+		t.Fatal(code(err))
+	}
+	r.mustSend("bob@example.net", letter())
+	hears(`"notificationType":"Delivery"`)
+	r.mustSend("eve@null.example.net", letter())
+	hears(`"notificationType":"Bounce"`, `"headersTruncated":false`)
+	r.empty()
+	if n := len(r.arrived(1)); n != 1 {
+		t.Errorf("%d messages left, so the bounce was mailed as well", n)
+	}
+	set(sestypes.NotificationTypeDelivery, nil)
+	r.mustSend("bob@example.net", letter())
+	r.mustSend("eve@null.example.net", letter())
+	hears(`"notificationType":"Bounce"`) // and of no delivery
+}

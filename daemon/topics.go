@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -67,11 +68,27 @@ func (d *Daemon) snsSink(dest destination.Destination) *webhook.SNS {
 // own name.
 const validated = "Successfully validated SNS topic for sesame event publishing."
 
+// subscribed is what SES says when it becomes the topic of an identity, but for its
+// own name. Programs know it by its type.
+func subscribed(arn string, dest destination.Destination) string {
+	kind := strings.ToUpper(dest.Events[0][:1]) + dest.Events[0][1:]
+	text, _ := json.Marshal(map[string]string{ // strings always can be written
+		"notificationType": "AmazonSnsSubscriptionSucceeded",
+		"message": "You have successfully subscribed your SNS topic '" + arn + "' to receive '" + kind +
+			"' notifications from sesame for identity '" + dest.Identity + "'.",
+	})
+	return string(text) + "\n"
+}
+
 // announce tells the subscribers of a destination's topic that events will come.
 func (d *Daemon) announce(dest destination.Destination) {
+	subject, text := webhook.Subject, validated
+	if dest.Identity != "" {
+		subject, text = "", subscribed(d.topics.ARN(dest.Account, dest.Target), dest)
+	}
 	for _, way := range d.destinations.Ways(dest) {
 		if d.canTell(way.Kind) == nil {
-			d.herald.Say(d.snsSink(way), "validated "+dest.Owner.String()+"/"+dest.Name+time.Now().UTC().String(), webhook.Subject, validated)
+			d.herald.Say(d.snsSink(way), "validated "+dest.Owner.String()+"/"+dest.Name+time.Now().UTC().String(), subject, text)
 		}
 	}
 }

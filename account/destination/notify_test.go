@@ -28,8 +28,9 @@ func TestAnIdentityHasOneTopicForEachTypeOfEvent(t *testing.T) {
 		{"bounce", "third", destination.ErrNoTopic}, {"delivery", "third", destination.ErrNoTopic}, {"send", "first", destination.ErrBad},
 		{"complaint", "", nil},
 	} {
-		if err := b.SetTopic(t.Context(), who, step.word, step.topic); !errors.Is(err, step.want) {
-			t.Errorf("%v: %v", step, err)
+		d, err := b.SetTopic(t.Context(), who, step.word, step.topic)
+		if !errors.Is(err, step.want) || err == nil && d.Target != step.topic {
+			t.Errorf("%v: %+v, %v", step, d, err)
 		}
 	}
 	for word, want := range map[string]string{"bounce": "second", "complaint": "", "delivery": ""} {
@@ -39,7 +40,7 @@ func TestAnIdentityHasOneTopicForEachTypeOfEvent(t *testing.T) {
 	}
 	nobody := destination.Owner{Account: shop, Identity: "example.net"}
 	for _, topic := range []string{"", "first"} {
-		if err := b.SetTopic(t.Context(), nobody, "bounce", topic); !errors.Is(err, account.ErrNotFound) {
+		if _, err := b.SetTopic(t.Context(), nobody, "bounce", topic); !errors.Is(err, account.ErrNotFound) {
 			t.Errorf("an identity that is not there: %v", err)
 		}
 	}
