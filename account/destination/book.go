@@ -163,6 +163,9 @@ func (b *Book) fits(d Destination) error {
 	if len(list) >= most {
 		return ErrCount
 	}
+	if err := b.ways(d); err != nil {
+		return err
+	}
 	if slices.ContainsFunc(list, func(other Destination) bool { return other.Name == d.Name }) {
 		return fmt.Errorf("destination %q: %w", d.Name, account.ErrExists)
 	}
@@ -196,6 +199,9 @@ func (b *Book) Change(ctx context.Context, o Owner, name string, f func(*Destina
 			return Destination{}, fmt.Errorf("%w: one of kind %s cannot become another", ErrBad, old.Kind)
 		}
 		if err := b.target(d); err != nil {
+			return Destination{}, err
+		}
+		if err := b.ways(d); err != nil {
 			return Destination{}, err
 		}
 	}

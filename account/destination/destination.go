@@ -82,14 +82,20 @@ const (
 // Most is the most destinations of one owner (spec section 8.1).
 const Most = 10
 
-// MostSubscriptions is the most subscriptions of one topic.
-const MostSubscriptions = 100
+// MostSubscriptions is the most subscriptions of one topic. MostWays is the most of
+// all topics of an account, and the most ways that lead from its destinations
+// through subscriptions: each is told by itself.
+const (
+	MostSubscriptions = 100
+	MostWays          = 1000
+)
 
 // What can be wrong with a destination.
 var (
 	ErrBad   = errors.New("bad destination")
 	ErrName  = errors.New("the name of a destination is 1 to 64 of letters, digits, hyphen and underscore")
-	ErrCount = fmt.Errorf("a configuration set or an identity has at most %d destinations, a topic %d subscriptions", Most, MostSubscriptions)
+	ErrCount = fmt.Errorf("a configuration set or an identity has at most %d destinations, a topic %d subscriptions; "+
+		"all topics of an account have %d, and destinations lead to them in at most %d ways", Most, MostSubscriptions, MostWays, MostWays)
 )
 
 // Words gives the words for the types of events, as Destination.Events has them.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sesame-mta/sesame/account"
@@ -22,6 +23,31 @@ func (b *Book) target(d Destination) error {
 		return fmt.Errorf("topic %q: %w", d.Target, ErrNoTopic)
 	}
 	return err
+}
+
+// ways says whether there is room for one that is or leads to subscriptions. It is
+// called under the lock of change.
+func (b *Book) ways(d Destination) error {
+	if d.Owner.Topic == "" && d.Kind != Topic {
+		return nil
+	}
+	list := slices.DeleteFunc(b.All(d.Account), func(x Destination) bool { return x.Owner == d.Owner && x.Name == d.Name })
+	subscriptions, all, ways := make(map[string]int), 0, 0
+	for _, x := range append(list, d) {
+		if x.Owner.Topic != "" {
+			subscriptions[x.Owner.Topic]++
+			all++
+		}
+	}
+	for _, x := range append(list, d) {
+		if x.Kind == Topic {
+			ways += subscriptions[x.Target]
+		}
+	}
+	if all > MostWays || ways > MostWays {
+		return ErrCount
+	}
+	return nil
 }
 
 // moves reports whether a destination may become another: it has neither a secret

@@ -215,6 +215,41 @@ func TestASubscriptionThatNobodyConfirmsIsForgotten(t *testing.T) {
 	})
 }
 
+func TestTheWaysThroughTopicsAreBounded(t *testing.T) {
+	b, destinations := open(t, &accounttest.Directory{})
+	for n := range destination.MostWays/destination.MostSubscriptions + 1 {
+		name := fmt.Sprint("t", n)
+		if _, err := b.Create(t.Context(), shop, name, 0); err != nil {
+			t.Fatal(err)
+		}
+		for i := range destination.MostSubscriptions {
+			_, err := b.Subscribe(t.Context(), shop, name, "https", url+fmt.Sprint(i), false)
+			if n*destination.MostSubscriptions >= destination.MostWays {
+				if !errors.Is(err, destination.ErrCount) {
+					t.Fatalf("one too many for an account: %v", err)
+				}
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := b.Subscribe(t.Context(), shop, "t0", "https", url, false); !errors.Is(err, destination.ErrCount) {
+		t.Errorf("one too many for a topic: %v", err)
+	}
+	d := destination.Destination{Kind: destination.Topic, Target: "t0", Events: []string{"bounce"}}
+	for n := range 2 {
+		for i := range destination.Most {
+			d.Owner, d.Name = destination.Owner{Account: shop, Set: fmt.Sprint("set", n)}, fmt.Sprint("d", i)
+			_, _, err := destinations.Add(t.Context(), d)
+			if full := n > 0; errors.Is(err, destination.ErrCount) != full {
+				t.Fatalf("destination %d of set %d: %v", i, n, err)
+			}
+		}
+	}
+}
+
 func ExampleBook() {
 	var destinations *destination.Book
 	b, err := topic.Open(context.Background(), topic.Options{Directory: &accounttest.Directory{}, Region: region,

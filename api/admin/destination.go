@@ -89,7 +89,7 @@ func (s *Server) destinationOwner(n DestinationName) (destination.Owner, error) 
 	if err != nil {
 		return destination.Owner{}, err
 	}
-	o := destination.Owner{Account: a.ID, Set: n.Set}
+	o := destination.Owner{Account: a.ID, Set: n.Set, Topic: n.Topic}
 	if n.Identity != "" {
 		i, err := s.o.Identities.Get(a.ID, n.Identity) // in the form in which it is kept
 		if err != nil {
@@ -109,6 +109,9 @@ func (s *Server) createDestination(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Topic != "" {
+		return nil, fmt.Errorf("%w: subscriptions are made by the API", errRequest)
+	}
 	d, secret, err := s.o.Destinations.Add(r.Context(), destination.Destination{Owner: o, Name: q.Name,
 		Kind: destination.Kind(q.Kind), Target: q.Target, Events: q.Events, Signature: q.Signature, Dimensions: q.Dimensions})
 	if err != nil {
@@ -124,7 +127,7 @@ func (s *Server) createDestination(r *http.Request) (any, error) {
 
 // theDestination gives the one that a query names.
 func (s *Server) theDestination(r *http.Request) (destination.Destination, error) {
-	o, err := s.destinationOwner(DestinationName{Account: r.FormValue("account"), Set: r.FormValue("set"), Identity: r.FormValue("identity")})
+	o, err := s.destinationOwner(DestinationName{Account: r.FormValue("account"), Set: r.FormValue("set"), Identity: r.FormValue("identity"), Topic: r.FormValue("topic")})
 	if err != nil {
 		return destination.Destination{}, err
 	}
@@ -191,10 +194,10 @@ func (s *Server) listDestinations(r *http.Request) (any, error) {
 		}
 		id = a.ID
 	}
-	set, identity := r.FormValue("set"), r.FormValue("identity")
+	set, identity, topic := r.FormValue("set"), r.FormValue("identity"), r.FormValue("topic")
 	return list(func(_ context.Context, write func(any) error) error {
 		for _, d := range s.o.Destinations.All(id) {
-			if set != "" && d.Set != set || identity != "" && !strings.EqualFold(d.Identity, identity) {
+			if set != "" && d.Set != set || topic != "" && d.Owner.Topic != topic || identity != "" && !strings.EqualFold(d.Identity, identity) {
 				continue
 			}
 			if err := write(s.destination(d)); err != nil {
@@ -254,5 +257,5 @@ func (c *Client) Destinations(ctx context.Context, n DestinationName) iter.Seq2[
 }
 
 func (n DestinationName) query() url.Values {
-	return url.Values{"account": {n.Account}, "set": {n.Set}, "identity": {n.Identity}, "name": {n.Name}}
+	return url.Values{"account": {n.Account}, "set": {n.Set}, "identity": {n.Identity}, "topic": {n.Topic}, "name": {n.Name}}
 }

@@ -61,6 +61,9 @@ func destinationRows(d admin.Destination) []row {
 	if d.Identity != "" {
 		rows[1] = row{"identity", d.Identity}
 	}
+	if d.Topic != "" {
+		rows[1] = row{"topic", d.Topic}
+	}
 	if !d.Parked.IsZero() {
 		rows = append(rows, row{"parked", instant(d.Parked)})
 	}
@@ -161,6 +164,7 @@ func newDestinationList(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&n.Account, "account", "", "only of the account with this `name`")
 	cmd.Flags().StringVar(&n.Set, "configuration-set", "", "only of the configuration set with this `name`")
 	cmd.Flags().StringVar(&n.Identity, "identity", "", "only of this `domain` or address")
+	cmd.Flags().StringVar(&n.Topic, "topic", "", "only the subscriptions of the topic with this `name`")
 	return cmd
 }
 
@@ -201,5 +205,7 @@ func destinationCommand[T any](a *app, use, short string, f func(*admin.Client, 
 		PreRunE: func(*cobra.Command, []string) error { return owned(n) },
 	})
 	ownerFlags(cmd, &n)
+	cmd.Flags().StringVar(&n.Topic, "topic", "", "the `name` of a topic, for one of its subscriptions")
+	cmd.MarkFlagsMutuallyExclusive("configuration-set", "identity", "topic")
 	return cmd
 }
