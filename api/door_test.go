@@ -188,9 +188,14 @@ type answer struct {
 // sign signs a request.
 func sign(t testing.TB, r *http.Request, body []byte, when time.Time) {
 	t.Helper()
+	signFor(t, "ses", r, body, when)
+}
+
+func signFor(t testing.TB, service string, r *http.Request, body []byte, when time.Time) {
+	t.Helper()
 	sum := sha256.Sum256(body)
 	who := aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret}
-	if err := v4.NewSigner().SignHTTP(t.Context(), who, r, hex.EncodeToString(sum[:]), "ses", region, when); err != nil {
+	if err := v4.NewSigner().SignHTTP(t.Context(), who, r, hex.EncodeToString(sum[:]), service, region, when); err != nil {
 		t.Fatal(err)
 	}
 }

