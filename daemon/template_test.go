@@ -380,3 +380,37 @@ func TestAMissingValueIsToldAndSendsNothing(t *testing.T) {
 		t.Errorf("not verified: %v", err)
 	}
 }
+
+func TestALargeTemplateBecomesMail(t *testing.T) {
+	r := newAPI(t)
+	r.createTemplate("Large", "{{n}}", "{{#each l}}"+strings.Repeat("0123456789", 100)+"\n{{/each}}{{amazonSESUnsubscribeUrl}}")
+	for range 3 { // each gives the memory back
+		_, err := r.v1.SendTemplatedEmail(t.Context(), &ses.SendTemplatedEmailInput{Source: aws.String("ann@example.org"),
+			Destination: &sestypes.Destination{ToAddresses: []string{"bob@example.net"}}, Template: aws.String("Large"),
+			TemplateData: aws.String(`{"n":1,"l":[` + strings.Repeat("1,", 499) + `1]}`)})
+		r.wants("send", err, "")
+	}
+	for _, m := range r.arrived(3) {
+		if n := len(m.Data); n < 500_000 || !strings.Contains(string(m.Data), "{{amazonSESUnsubscribeUrl}}") {
+			t.Errorf("%d octets", n)
+		}
+	}
+	// More than 10 MB is refused.
+	_, err := r.v1.TestRenderTemplate(t.Context(), &ses.TestRenderTemplateInput{TemplateName: aws.String("Large"),
+		TemplateData: aws.String(`{"n":1,"l":[` + strings.Repeat("1,", 12_000) + `1]}`)})
+	r.wants("more", err, "InvalidTemplate: Template cannot be rendered: the rendered text is too large")
+}
+
+// The link of a mailing list is put into what a template becomes, as into any mail.
+func TestATemplateHasTheLinkOfItsMailingList(t *testing.T) {
+	r := newAPI(t, withEvents(t.TempDir()))
+	list := "news"
+	r.createSet("main", admin.SetChange{Unsubscribe: &list})
+	r.createTemplate("News", "News", "Leave: {{amazonSESUnsubscribeUrl}}")
+	_, err := r.v1.SendTemplatedEmail(t.Context(), &ses.SendTemplatedEmailInput{Source: aws.String("ann@example.org"), ConfigurationSetName: aws.String("main"),
+		Destination: &sestypes.Destination{ToAddresses: []string{"bob@example.net"}}, Template: aws.String("News"), TemplateData: aws.String("{}")})
+	r.wants("send", err, "")
+	if m := string(r.arrived(1)[0].Data); !strings.Contains(m, "\r\nLeave: https://mail.example.org/unsubscribe/") {
+		t.Errorf("mail:\n%s", m)
+	}
+}
