@@ -17,10 +17,12 @@ import (
 type churnResult struct {
 	Cycles   int   `json:"cycles"`
 	Messages int64 `json:"messages_per_cycle"`
-	// Full and Empty are the octets of spool.db and the journal after each filling
-	// and emptying; Data are those of the whole data directory at the end.
+	// Full and Empty are the octets of spool.db after each filling and emptying.
+	// Journal and Data are those of the journal, which has a bound of its own, and of
+	// the whole data directory at the end.
 	Full    []int64 `json:"spool_bytes_full"`
 	Empty   []int64 `json:"spool_bytes_empty"`
+	Journal int64   `json:"journal_bytes"`
 	Data    int64   `json:"data_bytes"`
 	Lost    int     `json:"lost"`
 	Doubled int     `json:"doubled"`
@@ -31,6 +33,9 @@ type churnResult struct {
 // maxChurn is how much larger the data may be at the end than after the second
 // cycle.
 const maxChurn = 1.25
+
+// maxJournal is the bound of ADR 0008 and the last group of messages.
+const maxJournal = 160 << 20
 
 // runChurn lets a next hop defer everything and take it again, as many times as a
 // week has half days: what the store keeps must not grow with what has gone.
@@ -71,7 +76,7 @@ func runChurn(ctx context.Context, args []string) error {
 		if err := until(ctx, 20*time.Second, func() (bool, error) { return c.sink.Count().Deferred >= deferred+got.Accepted, nil }); err != nil && !errors.Is(err, errPatience) {
 			return err
 		}
-		n, err := spoolSize(c.data())
+		n, err := size(filepath.Join(c.data(), "spool.db"))
 		if err != nil {
 			return err
 		}
@@ -87,13 +92,16 @@ func runChurn(ctx context.Context, args []string) error {
 		}); err != nil {
 			return err
 		}
-		if n, err = spoolSize(c.data()); err != nil {
+		if n, err = size(filepath.Join(c.data(), "spool.db")); err != nil {
 			return err
 		}
 		out.Empty = append(out.Empty, n)
 		fmt.Printf("cycle %d: %d MB full, %d MB empty\n", i+1, out.Full[i]>>20, n>>20)
 	}
 	if out.Data, err = size(c.data()); err != nil {
+		return err
+	}
+	if out.Journal, err = size(filepath.Join(c.data(), "journal")); err != nil {
 		return err
 	}
 	out.Seconds = time.Since(started).Seconds()
@@ -108,6 +116,9 @@ func runChurn(ctx context.Context, args []string) error {
 	}
 	if out.Lost+out.Doubled > 0 {
 		return errors.New("a message was lost or doubled")
+	}
+	if out.Journal > maxJournal {
+		return errors.New("the journal is longer than its bound")
 	}
 	if out.Cycles > 2 && float64(out.Full[out.Cycles-1]) > maxChurn*float64(out.Full[1]) {
 		return errors.New("the data grow with what has gone")
@@ -136,18 +147,6 @@ func until(ctx context.Context, patience time.Duration, done func() (bool, error
 		case <-tick.C:
 		}
 	}
-}
-
-// spoolSize gives the octets of the files that messages are in.
-func spoolSize(dir string) (n int64, err error) {
-	for _, name := range []string{"spool.db", "journal", "content"} {
-		m, err := size(filepath.Join(dir, name))
-		if err != nil {
-			return 0, err
-		}
-		n += m
-	}
-	return n, nil
 }
 
 // size gives the octets on disk below a folder; what goes meanwhile does not count.
