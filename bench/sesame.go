@@ -138,10 +138,26 @@ func (s *sesame) start(ctx context.Context) error {
 	if s.process, err = mta.Start(cmd); err != nil {
 		return err
 	}
-	if err := mta.WaitGreeting(ctx, s.addr, s.process.Done); err != nil {
+	// A long queue may take longer than WaitGreeting waits.
+	for range 12 {
+		err = mta.WaitGreeting(ctx, s.addr, s.process.Done)
+		if err == nil || ctx.Err() != nil || s.ended() {
+			break
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("start sesame: %w\n%s", err, mta.Tail(log.Name(), 20))
 	}
 	return nil
+}
+
+func (s *sesame) ended() bool {
+	select {
+	case <-s.process.Done:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *sesame) stop() { s.process.Stop(25 * time.Second) }
