@@ -153,8 +153,8 @@ func (r *Rooms) sendEntry(ctx context.Context, c *Call, b *Bulk, i int, t *templ
 	m.To, m.Cc, m.Bcc = e.To, e.Cc, e.Bcc
 	m.Tags = over(m.Tags, e.Tags, func(t queue.Tag) string { return t.Name })
 	m.Headers = over(m.Headers, e.Headers, func(f compose.Field) string { return strings.ToLower(f.Name) })
-	if m.Key != "" { // each mail has its own
-		m.Key += " " + strconv.Itoa(i)
+	if m.Key != "" { // each mail has its own, that no client can give
+		m.Key += "\x00" + strconv.Itoa(i)
 	}
 	return r.sendFilled(ctx, c, &m, t, d.Over(defaults))
 }

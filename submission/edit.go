@@ -35,7 +35,7 @@ func key(r *Request, s *message.Section) (string, error) {
 		field, _ := s.Get(keyField)
 		value = field.Value()
 	}
-	if len(value) > maxKey {
+	if given, _, _ := strings.Cut(value, "\x00"); len(given) > maxKey {
 		return "", errKey
 	}
 	return value, nil

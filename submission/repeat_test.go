@@ -77,6 +77,7 @@ func TestALongKeyIsRefusedNotCut(t *testing.T) {
 		"in the request": {long, "", want},
 		"in the header":  {"", "X-Sesame-Idempotency-Key: " + long + "\r\n", want},
 		"just so long":   {long[1:], "", ""},
+		"one of a call":  {long[1:] + "\x00100", "", ""},
 	} {
 		s := &spool{}
 		r := request(t, c.header+"From: a@example.org\r\n\r\n", submission.Facts{})

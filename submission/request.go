@@ -32,6 +32,7 @@ type Request struct {
 	Failure *event.Failure
 	// Key, when not empty, makes a repeat within 24 hours give the id of the
 	// first message of the account that had it. Empty, the header may have one.
+	// Behind a NUL, which no client can give, are told apart the messages of a call.
 	Key string
 }
 
