@@ -29,6 +29,7 @@ type appendOp struct {
 	dedupe   []byte // nil: none
 	accepted int64
 	file     string // content file, empty when small
+	small    []byte // the content then, in value; nil when it comes from the journal
 	keep     bool
 
 	first mail.ID // the id that counts: of this message or of the first
@@ -66,7 +67,11 @@ func (s *Spool) Append(ctx context.Context, sub queue.Submission) (mail.ID, erro
 		}
 	}
 	a.value, err = encodeMessage(&sub.Message, a.file, d.size, d.buf)
-	defer d.s.held.Add(-int64(cap(d.buf))) // the record is as large
+	if err == nil && a.file == "" {
+		a.small = a.value[len(a.value)-len(d.buf):]
+	}
+	defer s.held.Add(-int64(cap(d.buf))) // the record is as large
+	s.buffers.give(d.buf)
 	d.buf = nil
 	if err == nil {
 		err = s.submit(a.unit())
@@ -209,7 +214,7 @@ func (a *appendOp) apply(b *batch) error {
 	}
 	if len(a.entries) > 0 { // else there are events only
 		b.put(b.messages, a.id[:], a.value)
-		b.young[a.id] = len(a.value)
+		b.young[a.id] = young{size: len(a.value), small: a.small, plain: a.small != nil && !a.keep}
 		b.held += int64(len(a.value))
 		b.depth.Messages++
 	}

@@ -20,11 +20,19 @@ type state struct {
 	messages, entries, due, outbox, pins, dedupe, expiry, usage, meta *bbolt.Bucket
 	// kept and keys are the buckets of kept messages; nil until there are any.
 	kept, keys *bbolt.Bucket
-	// young are the messages since the checkpoint that are still there, with the
-	// octets of their records; held counts these and those of events and of what is
-	// kept: what is in memory until the next.
-	young map[mail.ID]int
+	// young are the messages since the checkpoint that are still there; held counts
+	// the octets of their records and those of events and of what is kept: what is in
+	// memory until the next.
+	young map[mail.ID]young
 	held  int64
+}
+
+// young is a message whose record is in memory, because no checkpoint has written
+// it yet. What is delivered at once is read from here.
+type young struct {
+	size  int    // of the record
+	small []byte // the content; nil: only the record tells
+	plain bool   // without a content file, and not kept when it goes
 }
 
 // batch is one group commit: a change of the state with what it changes in memory.
@@ -56,7 +64,7 @@ func (s *Spool) begin() error {
 	}
 	get := func(name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }
 	s.now = &state{
-		tx: tx, young: make(map[mail.ID]int),
+		tx: tx, young: make(map[mail.ID]young),
 		messages: get(bucketMessages), entries: get(bucketEntries), due: get(bucketDue),
 		outbox: get(bucketOutbox), pins: get(bucketPins), dedupe: get(bucketDedupe),
 		expiry: get(bucketExpiry), usage: get(bucketUsage), meta: get(bucketMeta),
@@ -104,18 +112,21 @@ func (b *batch) drop(id mail.ID) (file string) {
 	if hasPrefix(b.entries, id) || hasPrefix(b.pins, id) {
 		return ""
 	}
-	v := b.messages.Get(id[:])
-	if v == nil {
-		return ""
-	}
-	if r, _, err := openMessageRecord(v); err == nil {
-		file = r.ContentFile
-		if r.Keep {
-			b.keep(id, r)
+	y := b.young[id]
+	if !y.plain {
+		v := b.messages.Get(id[:])
+		if v == nil {
+			return ""
+		}
+		if r, _, err := openMessageRecord(v); err == nil {
+			file = r.ContentFile
+			if r.Keep {
+				b.keep(id, r)
+			}
 		}
 	}
 	b.remove(b.messages, id[:])
-	b.held -= int64(b.young[id])
+	b.held -= int64(y.size)
 	delete(b.young, id)
 	return file
 }

@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	bbolt "go.etcd.io/bbolt"
@@ -74,12 +74,14 @@ func (d *draft) hold(p []byte) bool {
 		return false
 	}
 	if was := cap(d.buf); n > was {
-		size := min(max(n, 2*was), d.s.opts.MaxSmall)
+		size := min(max(n, 2*was, bufferSize), d.s.opts.MaxSmall)
 		if d.s.held.Add(int64(size-was)) > d.s.opts.Memory {
 			d.s.held.Add(int64(was - size))
 			return false
 		}
-		d.buf = append(make([]byte, 0, size), d.buf...)
+		old := d.buf
+		d.buf = append(d.s.buffers.take(size), old...)
+		d.s.buffers.give(old)
 	}
 	d.buf = append(d.buf, p...)
 	return true
@@ -88,7 +90,31 @@ func (d *draft) hold(p []byte) bool {
 // letGo gives the memory of the draft back.
 func (d *draft) letGo() {
 	d.s.held.Add(-int64(cap(d.buf)))
+	d.s.buffers.give(d.buf)
 	d.buf = nil
+}
+
+// bufferSize is what a draft holds in memory at first: most mail is no larger.
+const bufferSize = 4 << 10
+
+// buffers has those of drafts that are over.
+type buffers struct{ pool sync.Pool }
+
+// take gives an empty one for size octets.
+func (b *buffers) take(size int) []byte {
+	if size == bufferSize {
+		if p, ok := b.pool.Get().(*[bufferSize]byte); ok {
+			return p[:0]
+		}
+	}
+	return make([]byte, 0, size)
+}
+
+// give takes one back that nobody uses any more.
+func (b *buffers) give(p []byte) {
+	if cap(p) == bufferSize {
+		b.pool.Put((*[bufferSize]byte)(p[:bufferSize]))
+	}
 }
 
 // spill writes to the file, making it first.
@@ -206,26 +232,33 @@ func asFull(err error) error {
 	return err
 }
 
-// content is the octets of one message, from the record or from its file.
-type content struct {
-	io.ReaderAt
-	size int64
-	file *os.File // nil when small
-}
+// content is the octets of one message from its file, smallContent those from the
+// record.
+type (
+	content struct {
+		*os.File
+		size int64
+	}
+	smallContent struct{ bytes.Reader }
+)
 
 func (c *content) Size() int64 { return c.size }
 
-func (c *content) Close() error {
-	if c.file != nil {
-		return c.file.Close()
-	}
-	return nil
+func newSmallContent(p []byte) *smallContent {
+	c := &smallContent{}
+	c.Reset(p)
+	return c
 }
+
+func (*smallContent) Close() error { return nil }
 
 // Open gives the content as the client sent it.
 func (s *Spool) Open(ctx context.Context, id mail.ID) (queue.Content, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if small, ok := s.youngContent(id); ok {
+		return newSmallContent(small), nil
 	}
 	var r *messageRecord
 	var small []byte
@@ -245,7 +278,7 @@ func (s *Spool) Open(ctx context.Context, id mail.ID) (queue.Content, error) {
 		return nil, s.tellDamaged(id, err)
 	}
 	if r.ContentFile == "" {
-		return &content{ReaderAt: strings.NewReader(string(small)), size: int64(len(small))}, nil
+		return newSmallContent(small), nil
 	}
 	f, err := os.Open(filepath.Join(s.content, r.ContentFile))
 	if err != nil {
@@ -259,7 +292,19 @@ func (s *Spool) Open(ctx context.Context, id mail.ID) (queue.Content, error) {
 		_ = f.Close() // read only
 		return nil, s.tellDamaged(id, fmt.Errorf("content of %s: %w", id, err))
 	}
-	return &content{ReaderAt: f, size: r.ContentSize, file: f}, nil
+	return &content{File: f, size: r.ContentSize}, nil
+}
+
+// youngContent gives content that is in memory still. Nobody changes it, so it may
+// be read for longer than it is there.
+func (s *Spool) youngContent(id mail.ID) ([]byte, bool) {
+	if s.Err() != nil {
+		return nil, false
+	}
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	y := s.now.young[id]
+	return y.small, y.small != nil
 }
 
 // missing tells a message that went meanwhile from content that was lost.

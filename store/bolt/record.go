@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -17,6 +18,9 @@ const recordVersion = 1
 // decoder takes text as it was written, UTF-8 or not: what was confirmed must be
 // readable. Its options are constant, so there is no error.
 var decoder, _ = cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid}.DecMode()
+
+// encoder writes at the end of a buffer, where what it wrote can stay.
+var encoder, _ = cbor.EncOptions{}.UserBufferEncMode()
 
 // messageRecord is a queue.Message on disk. Numbers are never given twice.
 type messageRecord struct {
@@ -69,15 +73,15 @@ func encodeMessage(m *queue.Message, file string, size int64, small []byte) ([]b
 }
 
 func (r *messageRecord) encode(small []byte) ([]byte, error) {
-	head, err := cbor.Marshal(r)
-	if err != nil {
+	const front = 5
+	b := bytes.NewBuffer(make([]byte, front, 512+len(r.Prefix)+len(r.Mail)+len(small)))
+	if err := encoder.MarshalToBuffer(r, b); err != nil {
 		return nil, fmt.Errorf("encode message: %w", err)
 	}
-	v := make([]byte, 0, 5+len(head)+len(small))
-	v = append(v, recordVersion)
-	v = binary.BigEndian.AppendUint32(v, uint32(len(head)))
-	v = append(v, head...)
-	return append(v, small...), nil
+	v := append(b.Bytes(), small...)
+	v[0] = recordVersion
+	binary.BigEndian.PutUint32(v[1:], uint32(b.Len()-front))
+	return v, nil
 }
 
 // openMessageRecord takes a record apart; small aliases v.
@@ -180,15 +184,16 @@ func (r replyRecord) reply() mail.Reply {
 }
 
 func encodeEntry(e *queue.Entry) ([]byte, error) {
-	head, err := cbor.Marshal(&entryRecord{
+	b := bytes.NewBuffer(append(make([]byte, 0, 128), recordVersion))
+	err := encoder.MarshalToBuffer(&entryRecord{
 		Account: e.Line.Account, To: e.To.String(), State: int(e.State), Due: millis(e.Due),
 		Expires: millis(e.Expires), Attempts: e.Attempts, Last: fromReply(e.Last), LastHost: e.LastHost,
 		Scanned: e.Scanned,
-	})
+	}, b)
 	if err != nil {
 		return nil, fmt.Errorf("encode entry: %w", err)
 	}
-	return append([]byte{recordVersion}, head...), nil
+	return b.Bytes(), nil
 }
 
 func decodeEntry(k, v []byte) (queue.Entry, error) {

@@ -38,10 +38,11 @@ type Spool struct {
 	damage   damage
 	room     *room
 
-	broken atomic.Pointer[error] // why nothing works any more
-	down   chan struct{}         // closed then
-	drafts atomic.Uint64         // counts the files of this epoch
-	held   atomic.Int64          // octets of drafts in memory
+	broken  atomic.Pointer[error] // why nothing works any more
+	down    chan struct{}         // closed then
+	drafts  atomic.Uint64         // counts the files of this epoch
+	held    atomic.Int64          // octets of drafts in memory
+	buffers buffers
 
 	commits committer
 	ledger  ledger // the committer's
