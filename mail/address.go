@@ -26,12 +26,13 @@ var (
 )
 
 // Address is a mailbox: a local part and a domain, both 7-bit ASCII (RFC 5321
-// section 4.1.2). The local part is kept without its quoting and written with
-// quotes again where it needs them, so that `"a@b"@c` can never be read as an
-// address at b. The domain is kept in lower case. The zero value is no address.
+// section 4.1.2). It is kept as it is written on the wire, the local part with quotes only
+// where it needs them, so that `"a@b"@c` can never be read as an address at b, and
+// two that mean the same mailbox are equal. The domain is kept in lower case. The
+// zero value is no address.
 type Address struct {
-	local  string
-	domain string
+	wire string
+	at   uint8 // where the domain's @ stands
 }
 
 // ParseAddress reads a mailbox as it stands between the angle brackets of a
@@ -49,11 +50,17 @@ func ParseAddress(s string) (Address, error) {
 	if len(local) > MaxLocal || len(domain) > MaxDomain {
 		return Address{}, ErrAddressLength
 	}
-	a := Address{local: local, domain: domain}
-	if len(a.String()) > MaxPath-2 {
+	wire := s
+	if s[0] == '"' || len(s) != len(local)+1+len(domain) || s[len(local)+1:] != domain {
+		wire = local + "@" + domain
+		if !dotString(local) {
+			wire = quoted(local, domain)
+		}
+	}
+	if len(wire) > MaxPath-2 {
 		return Address{}, ErrAddressLength
 	}
-	return a, nil
+	return Address{wire: wire, at: uint8(len(wire) - len(domain) - 1)}, nil
 }
 
 // cutLocal takes the local part off the front of s and gives what follows the @.
@@ -195,17 +202,28 @@ func parseLiteral(s string) (string, error) {
 }
 
 // Local gives the local part without quoting, case kept.
-func (a Address) Local() string { return a.local }
+func (a Address) Local() string {
+	if strings.HasPrefix(a.wire, `"`) {
+		local, _, _ := cutQuoted(a.wire) // it was read before
+		return local
+	}
+	return a.wire[:a.at]
+}
 
 // Domain gives the domain in lower case, or an address literal in brackets.
-func (a Address) Domain() string { return a.domain }
+func (a Address) Domain() string {
+	if a.IsZero() {
+		return ""
+	}
+	return a.wire[a.at+1:]
+}
 
 // IsZero reports whether a is no address at all.
-func (a Address) IsZero() bool { return a.domain == "" }
+func (a Address) IsZero() bool { return a.wire == "" }
 
 // Literal gives the network address when the domain is an address literal.
 func (a Address) Literal() (netip.Addr, bool) {
-	d, ok := strings.CutPrefix(a.domain, "[")
+	d, ok := strings.CutPrefix(a.Domain(), "[")
 	if !ok {
 		return netip.Addr{}, false
 	}
@@ -214,24 +232,21 @@ func (a Address) Literal() (netip.Addr, bool) {
 }
 
 // String gives the address in wire form, the local part quoted where it must be.
-func (a Address) String() string {
-	if a.IsZero() {
-		return ""
-	}
-	if dotString(a.local) {
-		return a.local + "@" + a.domain
-	}
+func (a Address) String() string { return a.wire }
+
+// quoted writes an address whose local part is no dot-string.
+func quoted(local, domain string) string {
 	var b strings.Builder
-	b.Grow(len(a.local) + len(a.domain) + 4)
+	b.Grow(len(local) + len(domain) + 4)
 	b.WriteByte('"')
-	for i := 0; i < len(a.local); i++ {
-		if c := a.local[i]; c == '"' || c == '\\' {
+	for i := 0; i < len(local); i++ {
+		if c := local[i]; c == '"' || c == '\\' {
 			b.WriteByte('\\')
 		}
-		b.WriteByte(a.local[i])
+		b.WriteByte(local[i])
 	}
 	b.WriteString(`"@`)
-	b.WriteString(a.domain)
+	b.WriteString(domain)
 	return b.String()
 }
 

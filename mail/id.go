@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -114,6 +116,13 @@ type Minter struct {
 	lane  uint16
 	epoch uint32
 	seq   atomic.Uint64
+	macs  sync.Pool // of *mac
+}
+
+// mac is an HMAC with the key, and room for its sum.
+type mac struct {
+	hash.Hash
+	sum [sha256.Size]byte
 }
 
 // NewMinter makes ids for one lane (0 to 4095) in one epoch (0 to 2^20-1). The
@@ -125,7 +134,9 @@ func NewMinter(key []byte, lane uint16, epoch uint32) (*Minter, error) {
 	if lane >= 1<<12 || epoch >= 1<<20 {
 		return nil, fmt.Errorf("message id: lane %d or epoch %d out of range", lane, epoch)
 	}
-	return &Minter{key: key, lane: lane, epoch: epoch}, nil
+	m := &Minter{key: key, lane: lane, epoch: epoch}
+	m.macs.New = func() any { return &mac{Hash: hmac.New(sha256.New, key)} }
+	return m, nil
 }
 
 // New makes an id with the time t.
@@ -171,8 +182,10 @@ func (id *ID) setTime(t time.Time) {
 
 // sign fills the last eight octets with the HMAC, variant bits of RFC 9562 set.
 func (m *Minter) sign(id *ID) {
-	h := hmac.New(sha256.New, m.key)
+	h := m.macs.Get().(*mac)
+	h.Reset()
 	h.Write(id[:14])
-	copy(id[14:], h.Sum(nil))
+	copy(id[14:], h.Sum(h.sum[:0]))
+	m.macs.Put(h)
 	id[14] = id[14]&0x3f | 0x80
 }

@@ -78,11 +78,12 @@ func (r *Reply) Unwrap() error { return r.Cause }
 // unless Bare, its status (RFC 2034 section 4), ended by CRLF. Octets outside
 // printable ASCII become question marks; no line exceeds MaxReplyLine.
 func (r *Reply) Wire(buf []byte) []byte {
-	lines := strings.Split(r.Text, "\n")
-	for i, line := range lines {
+	for rest, more := r.Text, true; more; {
+		var line string
+		line, rest, more = strings.Cut(rest, "\n")
 		buf = strconv.AppendInt(buf, int64(r.Code), 10)
 		sep := byte(' ')
-		if i < len(lines)-1 {
+		if more {
 			sep = '-'
 		}
 		start := len(buf) - 3

@@ -28,12 +28,13 @@ func (s Status) String() string {
 // gives the text after it. Without one it gives the zero value and the whole text.
 func CutStatus(text string) (Status, string) {
 	word, rest, _ := strings.Cut(text, " ")
-	parts := strings.Split(word, ".")
-	if len(parts) != 3 || len(parts[0]) != 1 || !strings.Contains("245", parts[0]) {
+	class, more, _ := strings.Cut(word, ".")
+	subject, detail, _ := strings.Cut(more, ".")
+	if len(class) != 1 || !strings.Contains("245", class) {
 		return Status{}, text
 	}
 	var n [3]int
-	for i, p := range parts {
+	for i, p := range [...]string{class, subject, detail} {
 		v, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || len(p) > 3 {
 			return Status{}, text
