@@ -50,17 +50,25 @@ func (r *Reply) Positive() bool { return r.Code/100 == 2 }
 
 // String gives code, status and text on one line, for people.
 func (r *Reply) String() string {
-	parts := make([]string, 0, 3)
+	b := make([]byte, 0, 128) // stays on the stack when it is enough
 	if r.Code != 0 {
-		parts = append(parts, strconv.Itoa(r.Code))
+		b = strconv.AppendInt(b, int64(r.Code), 10)
 	}
 	if !r.Status.IsZero() {
-		parts = append(parts, r.Status.String())
+		b = r.Status.append(between(b))
 	}
 	if r.Text != "" {
-		parts = append(parts, strings.ReplaceAll(r.Text, "\n", " "))
+		b = append(between(b), strings.ReplaceAll(r.Text, "\n", " ")...)
 	}
-	return strings.Join(parts, " ")
+	return string(b)
+}
+
+// between puts a blank behind what is there.
+func between(b []byte) []byte {
+	if len(b) > 0 {
+		b = append(b, ' ')
+	}
+	return b
 }
 
 // Error makes a Reply an error.
@@ -89,8 +97,7 @@ func (r *Reply) Wire(buf []byte) []byte {
 		start := len(buf) - 3
 		buf = append(buf, sep)
 		if !r.Bare && !r.Status.IsZero() {
-			buf = append(buf, r.Status.String()...)
-			buf = append(buf, ' ')
+			buf = append(r.Status.append(buf), ' ')
 		}
 		for j := 0; j < len(line) && len(buf)-start < MaxReplyLine-2; j++ {
 			c := line[j]

@@ -21,7 +21,13 @@ func (s Status) String() string {
 	if s.IsZero() {
 		return ""
 	}
-	return strconv.Itoa(s.Class) + "." + strconv.Itoa(s.Subject) + "." + strconv.Itoa(s.Detail)
+	return string(s.append(make([]byte, 0, 16)))
+}
+
+func (s Status) append(b []byte) []byte {
+	b = append(strconv.AppendInt(b, int64(s.Class), 10), '.')
+	b = append(strconv.AppendInt(b, int64(s.Subject), 10), '.')
+	return strconv.AppendInt(b, int64(s.Detail), 10)
 }
 
 // CutStatus takes an enhanced status code off the front of a reply text and

@@ -90,11 +90,13 @@ type Options struct {
 
 // Desk takes messages in. It is safe for concurrent use.
 type Desk struct {
-	o       Options
-	metrics metrics
-	bufs    sync.Pool
-	headers *semaphore.Weighted // octets
-	warned  unsigned
+	o         Options
+	metrics   metrics
+	bufs      sync.Pool
+	headers   *semaphore.Weighted // octets
+	warned    unsigned
+	constants sync.Map // of Feedback-ID, by account
+	names     []string // of the rules, in order
 }
 
 // New makes a desk.
@@ -113,6 +115,9 @@ func New(o Options) *Desk {
 	}
 	d := &Desk{o: o, metrics: newMetrics(o.Metrics), headers: semaphore.NewWeighted(maxHeaders)}
 	d.bufs.New = func() any { return new([receiveBuf]byte) }
+	for _, rule := range o.Rules {
+		d.names = append(d.names, rule.Name)
+	}
 	return d
 }
 
@@ -138,9 +143,12 @@ func (d *Desk) Room(_ context.Context, _ mail.ReversePath, size int64) error {
 // *mail.Reply is the refusal; any other is that of the content's reader. After
 // an error nothing of the message is kept.
 func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
-	log := d.o.Log.With("account", r.Principal.Account, "from", r.From.String())
-	if r.Origin.Client.IsValid() {
-		log = log.With("source", r.Origin.Client.String())
+	log := d.o.Log
+	if log.Enabled(ctx, slog.LevelInfo) {
+		log = log.With("account", r.Principal.Account, "from", r.From.String())
+		if r.Origin.Client.IsValid() {
+			log = log.With("source", r.Origin.Client.String())
+		}
 	}
 	rec := d.entry(r)
 	draft, err := d.o.Spool.Draft(ctx)
@@ -191,12 +199,13 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 			c.Refund()
 		}
 	}()
-	for _, rule := range d.o.Rules {
+	for i, rule := range d.o.Rules {
 		if err := rule.Check(ctx, c); err != nil {
+			passed(rec, d.names[:i:i])
 			return mail.ID{}, d.note(log, rec, rule.Name, err)
 		}
-		passed(rec, rule.Name)
 	}
+	passed(rec, d.names)
 
 	id := d.o.Minter.New(now)
 	labels := tags(r, section, defaults)

@@ -57,7 +57,7 @@ func (d *Desk) edit(r *Request, s *message.Section, id mail.ID, now time.Time, t
 	if feedback {
 		names = append(names[:len(names):len(names)], "Feedback-ID")
 	}
-	e := message.Edit{Drop: s.Spans(names...)}
+	e := message.Edit{Drop: s.Spans(names...), Prefix: make([]byte, 0, 512)}
 	if !strict {
 		e.Prefix = append(e.Prefix, d.received(r, id, now)...)
 	}
@@ -83,9 +83,11 @@ func (d *Desk) edit(r *Request, s *message.Section, id mail.ID, now time.Time, t
 // stays out unless the operator wants it in; the log has it.
 func (d *Desk) received(r *Request, id mail.ID, now time.Time) string {
 	var b strings.Builder
+	b.Grow(320)
 	b.WriteString("Received:")
 	if r.Origin.Helo != "" {
-		b.WriteString(" from " + r.Origin.Helo)
+		b.WriteString(" from ")
+		b.WriteString(r.Origin.Helo)
 	} else if d.o.ShowClient {
 		b.WriteString(" from client")
 	}
@@ -102,14 +104,22 @@ func (d *Desk) received(r *Request, id mail.ID, now time.Time) string {
 	} else {
 		b.WriteString(" ")
 	}
-	b.WriteString("by " + d.o.Hostname + " with " + r.Origin.Protocol)
+	b.WriteString("by ")
+	b.WriteString(d.o.Hostname)
+	b.WriteString(" with ")
+	b.WriteString(r.Origin.Protocol)
 	if r.Origin.TLS != "" {
 		b.WriteString(" (" + r.Origin.TLS + " " + r.Origin.Cipher + ")")
 	}
-	b.WriteString("\r\n\tid " + id.String())
+	b.WriteString("\r\n\tid ")
+	b.WriteString(id.String())
 	if len(r.To) == 1 {
-		b.WriteString("\r\n\tfor " + r.To[0].Path())
+		b.WriteString("\r\n\tfor <")
+		b.WriteString(r.To[0].String())
+		b.WriteString(">")
 	}
-	b.WriteString(";\r\n\t" + message.Date(now) + "\r\n")
+	b.WriteString(";\r\n\t")
+	b.WriteString(message.Date(now))
+	b.WriteString("\r\n")
 	return b.String()
 }

@@ -68,8 +68,18 @@ func (d *Desk) feedbackID(account string, tags []queue.Tag) []byte {
 			b = t.Value
 		}
 	}
+	return message.Field("Feedback-ID", a+":"+b+":1."+d.o.Region+"."+d.constant(account)+":"+feedbackSender)
+}
+
+// constant gives the 44 characters that stand for an account. There is an entry for
+// each account that sends.
+func (d *Desk) constant(account string) string {
+	if text, ok := d.constants.Load(account); ok {
+		return text.(string)
+	}
 	h := hmac.New(sha256.New, d.o.FeedbackKey)
 	h.Write([]byte(account))
-	constant := base64.StdEncoding.EncodeToString(h.Sum(nil)) // 44 characters
-	return message.Field("Feedback-ID", a+":"+b+":1."+d.o.Region+"."+constant+":"+feedbackSender)
+	text := base64.StdEncoding.EncodeToString(h.Sum(nil))
+	d.constants.Store(account, text)
+	return text
 }

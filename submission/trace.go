@@ -32,10 +32,10 @@ func (d *Desk) entry(r *Request) *trace.Record {
 	return rec
 }
 
-// passed notes that a rule let the message pass.
-func passed(rec *trace.Record, rule string) {
+// passed notes which rules let the message pass.
+func passed(rec *trace.Record, rules []string) {
 	if rec != nil {
-		rec.Entry.Passed = append(rec.Entry.Passed, rule)
+		rec.Entry.Passed = rules
 	}
 }
 
@@ -73,14 +73,24 @@ func (d *Desk) takenIn(rec *trace.Record, m *queue.Message, header []byte, c *ad
 	e.Keys, e.Wait, e.Limit = m.Keys, c.Wait, trace.LimitOf(c.Waits)
 	for line := range bytes.Lines(m.Edit.Prefix) {
 		if name, _, ok := bytes.Cut(line, []byte(":")); ok && line[0] != ' ' && line[0] != '\t' {
-			e.Added = append(e.Added, string(name))
+			e.Added = append(e.Added, fieldName(name))
 		}
 	}
 	for _, span := range m.Edit.Drop {
 		name, _, _ := bytes.Cut(header[span.Off:span.Off+span.Len], []byte(":"))
-		e.Dropped = append(e.Dropped, string(bytes.TrimSpace(name)))
+		e.Dropped = append(e.Dropped, fieldName(bytes.TrimSpace(name)))
 	}
 	d.o.Trace.Add(rec)
+}
+
+// fieldName gives the name of a field, that of one that most mail gets as a constant.
+func fieldName(name []byte) string {
+	for _, known := range [...]string{"Received", "Feedback-ID", "Message-ID", "Date"} {
+		if string(name) == known {
+			return known
+		}
+	}
+	return string(name)
 }
 
 // noticed records a mail of ours.
