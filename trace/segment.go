@@ -87,7 +87,8 @@ type block struct {
 	out         bytes.Buffer
 	deflate     *flate.Writer
 	few         *flate.Writer // with the dictionary
-	enc         cbor.EncMode
+	enc         cbor.UserBufferEncMode
+	one         bytes.Buffer // a record
 }
 
 // kept is what stands on disk for a record.
@@ -107,7 +108,7 @@ func newBlock() (*block, error) {
 	if err != nil {
 		return nil, err
 	}
-	enc, err := cbor.EncOptions{}.EncMode()
+	enc, err := cbor.EncOptions{}.UserBufferEncMode()
 	return &block{keys: make(map[uint32]struct{}), deflate: deflate, few: few, enc: enc}, err
 }
 
@@ -116,15 +117,15 @@ func (b *block) add(r *Record) error {
 	if !r.Since.IsZero() {
 		k.Since = r.Since.UnixMicro()
 	}
-	p, err := b.enc.Marshal(k)
-	if err != nil {
+	b.one.Reset()
+	if err := b.enc.MarshalToBuffer(&k, &b.one); err != nil {
 		return err
 	}
-	if len(p) > maxRecord {
-		return fmt.Errorf("record of %d octets", len(p))
+	if b.one.Len() > maxRecord {
+		return fmt.Errorf("record of %d octets", b.one.Len())
 	}
-	b.raw = binary.AppendUvarint(b.raw, uint64(len(p)))
-	b.raw = append(b.raw, p...)
+	b.raw = binary.AppendUvarint(b.raw, uint64(b.one.Len()))
+	b.raw = append(b.raw, b.one.Bytes()...)
 	r.keys(func(key uint32) { b.keys[key] = struct{}{} })
 	if b.records++; b.records == 1 {
 		b.first, b.last = k.Time, k.Time
