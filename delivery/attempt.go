@@ -104,7 +104,8 @@ func (a *attempt) kept(ctx context.Context, src *egress.Source) bool {
 	a.s.metrics.reused.Inc()
 	c.client.Trace(a.j.Trace)
 	if a.j.Trace != nil {
-		a.note("connection kept from before: %s [%s], source %s, %s", c.host, c.addr, cmp.Or(c.source.Name, anySource), cmp.Or(c.tls, "in clear text"))
+		a.j.Trace(smtpc.TraceNote, "connection kept from before: "+c.host+" ["+c.addr+"], source "+
+			cmp.Or(c.source.Name, anySource)+", "+cmp.Or(c.tls, "in clear text"))
 	}
 	if a.send(ctx, c); c.client.Stale() && ctx.Err() == nil {
 		a.standing, a.rank = mail.Outcome{}, 0

@@ -163,14 +163,14 @@ func (d *Dispatcher) events(m *queue.Message, verdicts []verdict, now time.Time)
 	}
 	var events []event.Event
 	for _, t := range attemptTypes {
-		rs := told(m, t, verdicts)
-		if len(rs) == 0 {
+		if !tells(t, verdicts) {
 			continue
 		}
 		consumers := d.o.Interest(t, m)
 		if len(consumers) == 0 {
 			continue
 		}
+		rs := told(m, t, verdicts)
 		parts := [][]event.Recipient{rs}
 		if len(m.Mail) > 0 {
 			parts = event.Split(t, rs) // a published event says one thing of all its recipients

@@ -1,7 +1,7 @@
 package dispatch
 
 import (
-	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/sesame-mta/sesame/delivery/route"
@@ -25,8 +25,9 @@ func (d *Dispatcher) attempted(g *trace.Dialogue, s *site, r *route.Route, domai
 		return nil
 	}
 	a := &trace.Attempt{Domain: domain, Site: s.name}
-	for _, h := range r.Hosts {
-		a.Hosts = append(a.Hosts, fmt.Sprintf("%d %s", h.Pref, h.Name))
+	a.Hosts = make([]string, len(r.Hosts))
+	for i, h := range r.Hosts {
+		a.Hosts[i] = strconv.Itoa(int(h.Pref)) + " " + h.Name
 	}
 	g.Fill(a)
 	if slots, wait := d.allow(s); slots == 0 {
@@ -44,16 +45,17 @@ func (d *Dispatcher) trace(m *queue.Message, verdicts []verdict, now time.Time, 
 	if at != nil || verdicts[0].tried {
 		r.Kind = trace.Attempted
 	}
+	r.To, r.Outcomes = make([]string, 0, len(verdicts)), make([]trace.Outcome, 0, len(verdicts))
 	for i := range verdicts {
 		v := &verdicts[i]
-		told := v.recipient(m)
 		o := trace.Outcome{
 			To: v.entry.To.String(), Result: v.settled.Result.String(), Reply: v.outcome.Reply.String(),
 			Host: v.outcome.Host, Addr: v.outcome.Addr, Source: v.outcome.Source, TLS: v.outcome.TLS,
 			Uncertain: v.outcome.Uncertain, Expired: v.expired, Attempt: v.entry.Attempts,
 		}
 		if v.expired {
-			o.Reply = told.Reply.String()
+			last := expiry(m, v.entry, v.outcome.Reply)
+			o.Reply = last.String()
 		}
 		if v.tried {
 			o.Attempt++
@@ -62,7 +64,8 @@ func (d *Dispatcher) trace(m *queue.Message, verdicts []verdict, now time.Time, 
 			o.Class = v.read.Class.String()
 		}
 		if v.settled.Result == mail.Failed {
-			o.Event, o.Type, o.SubType = v.event().String(), told.BounceType, told.BounceSubType
+			said := v.recipient(m)
+			o.Event, o.Type, o.SubType = v.event().String(), said.BounceType, said.BounceSubType
 		}
 		if v.settled.Result == mail.Deferred {
 			o.Next = v.settled.Due.Unix()

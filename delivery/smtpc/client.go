@@ -86,7 +86,7 @@ func New(conn net.Conn, o Options) *Client {
 
 // Trace has every line of the dialogue from now on told to f; nil ends that. What
 // Auth says, and content, are never told.
-func (c *Client) Trace(f Trace) { c.trace, c.line = f, nil }
+func (c *Client) Trace(f Trace) { c.trace, c.line = f, c.line[:0] }
 
 // Usable reports whether the connection can take another command.
 func (c *Client) Usable() bool { return c.err == nil }

@@ -26,7 +26,10 @@ func (s *Spool) Commit(ctx context.Context, st queue.Settlement) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	seen := make(map[int]bool, len(st.Entries))
+	var seen map[int]bool
+	if len(st.Entries) > 1 {
+		seen = make(map[int]bool, len(st.Entries))
+	}
 	for _, e := range st.Entries {
 		switch {
 		case e.Result < mail.Delivered || e.Result > mail.Failed:
@@ -34,7 +37,9 @@ func (s *Spool) Commit(ctx context.Context, st queue.Settlement) error {
 		case e.N < 0 || e.N > 1<<16-1 || seen[e.N]:
 			return fmt.Errorf("commit: bad or repeated recipient number %d", e.N)
 		}
-		seen[e.N] = true
+		if seen != nil {
+			seen[e.N] = true
+		}
 	}
 	if len(st.Key) > maxToldKey {
 		return errors.New("commit: key is too long")
