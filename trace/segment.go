@@ -81,7 +81,7 @@ func readBody(f io.ReaderAt, at int64, h *head, raw *[headSize]byte) (keys, payl
 // block gathers records until they are written.
 type block struct {
 	raw         []byte
-	keys        map[uint32]struct{}
+	keys        []uint32 // some more than once
 	records     uint32
 	first, last int64
 	out         bytes.Buffer
@@ -109,7 +109,7 @@ func newBlock() (*block, error) {
 		return nil, err
 	}
 	enc, err := cbor.EncOptions{}.UserBufferEncMode()
-	return &block{keys: make(map[uint32]struct{}), deflate: deflate, few: few, enc: enc}, err
+	return &block{deflate: deflate, few: few, enc: enc}, err
 }
 
 func (b *block) add(r *Record) error {
@@ -126,7 +126,7 @@ func (b *block) add(r *Record) error {
 	}
 	b.raw = binary.AppendUvarint(b.raw, uint64(b.one.Len()))
 	b.raw = append(b.raw, b.one.Bytes()...)
-	r.keys(func(key uint32) { b.keys[key] = struct{}{} })
+	r.keys(func(key uint32) { b.keys = append(b.keys, key) })
 	if b.records++; b.records == 1 {
 		b.first, b.last = k.Time, k.Time
 	}
@@ -137,11 +137,8 @@ func (b *block) add(r *Record) error {
 // seal gives the block as it goes to disk, and empties it. What it gives lives
 // until the next seal.
 func (b *block) seal(flags uint32) ([]byte, error) {
-	keys := make([]uint32, 0, len(b.keys))
-	for key := range b.keys {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
+	slices.Sort(b.keys)
+	keys := slices.Compact(b.keys)
 	b.out.Reset()
 	var space [headSize]byte
 	b.out.Write(space[:])
@@ -174,7 +171,7 @@ func (b *block) seal(flags uint32) ([]byte, error) {
 	put(p[40:], crc32.Update(crc32.Checksum(p[:40], castagnoli), castagnoli, p[headSize:]))
 	put(p[44:], crc32.Checksum(p[:44], castagnoli))
 	b.raw, b.records = b.raw[:0], 0
-	clear(b.keys)
+	b.keys = b.keys[:0]
 	return p, nil
 }
 
