@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	bbolt "go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
@@ -30,6 +32,7 @@ type room struct {
 	mu   sync.Mutex
 	f    *os.File
 	held int64 // octets of the reserve that are allocated
+	last atomic.Pointer[glance]
 	// scattered: the free pages of the database lie apart, so that what needs
 	// some in one piece finds none. They count as no room until the next restore.
 	scattered bool
@@ -45,13 +48,30 @@ func openRoom(dir string, reserve int64, db *bbolt.DB) (*room, error) {
 	return r, nil
 }
 
+// glance is what a look at the disk found.
+type glance struct {
+	at   time.Time
+	free int64
+}
+
+// While there is plenty, nobody uses it up between two glances.
+const (
+	plenty      = 2 << 30
+	glanceEvery = 20 * time.Millisecond
+)
+
 // disk gives the octets that are free on the disk; unknown counts as none.
 func (r *room) disk() int64 {
+	if g := r.last.Load(); g != nil && g.free > plenty && time.Since(g.at) < glanceEvery {
+		return g.free
+	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(r.dir, &st); err != nil {
 		return 0
 	}
-	return int64(st.Bavail) * int64(st.Bsize)
+	g := &glance{at: time.Now(), free: int64(st.Bavail) * int64(st.Bsize)}
+	r.last.Store(g)
+	return g.free
 }
 
 // forFile reports ErrFull when a content file of size octets has no room.
