@@ -201,7 +201,7 @@ func (a *appendOp) unit() *unit {
 
 func (a *appendOp) apply(b *batch) error {
 	a.first = a.id
-	if b.messages.Get(a.id[:]) != nil || a.keep && b.isKept(a.id) {
+	if find(b.inMessages, a.id[:]) != nil || a.keep && b.isKept(a.id) {
 		a.value = nil
 		return nil
 	}
@@ -213,8 +213,12 @@ func (a *appendOp) apply(b *batch) error {
 		return b.s.ledger.overdrawn(a.charge.Account, a.minute, n, a.charge.Limit)
 	}
 	if len(a.entries) > 0 { // else there are events only
+		y := young{size: len(a.value), small: a.small, plain: a.small != nil && !a.keep}
+		if len(a.entries) == 1 {
+			y.entry = a.entries[0]
+		}
 		b.put(b.messages, a.id[:], a.value)
-		b.young[a.id] = young{size: len(a.value), small: a.small, plain: a.small != nil && !a.keep}
+		b.young[a.id] = y
 		b.held += int64(len(a.value))
 		b.depth.Messages++
 	}

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -25,6 +26,16 @@ type state struct {
 	// memory until the next.
 	young map[mail.ID]young
 	held  int64
+	// Cursors to look with: each Get of a bucket makes one of its own.
+	inMessages, inEntries, inPins *bbolt.Cursor
+}
+
+// find gives the value of a key, nil when there is none.
+func find(in *bbolt.Cursor, key []byte) []byte {
+	if k, v := in.Seek(key); bytes.Equal(k, key) {
+		return v
+	}
+	return nil
 }
 
 // young is a message whose record is in memory, because no checkpoint has written
@@ -33,6 +44,9 @@ type young struct {
 	size  int    // of the record
 	small []byte // the content; nil: only the record tells
 	plain bool   // without a content file, and not kept when it goes
+	// entry is that of the only recipient, as it was appended; empty when there are
+	// several.
+	entry encodedEntry
 }
 
 // batch is one group commit: a change of the state with what it changes in memory.
@@ -70,6 +84,7 @@ func (s *Spool) begin() error {
 		expiry: get(bucketExpiry), usage: get(bucketUsage), meta: get(bucketMeta),
 		kept: get(bucketKeptMessages), keys: get(bucketKeptKeys),
 	}
+	s.now.inMessages, s.now.inEntries, s.now.inPins = s.now.messages.Cursor(), s.now.entries.Cursor(), s.now.pins.Cursor()
 	// Ids grow with time, so pages are filled from the front.
 	s.now.messages.FillPercent, s.now.entries.FillPercent = 0.95, 0.9
 	return nil
@@ -101,15 +116,18 @@ func (b *batch) charge(account string, minute, n, limit int64) bool {
 }
 
 // hasPrefix reports whether the bucket has a key that begins with the id.
-func hasPrefix(in *bbolt.Bucket, id mail.ID) bool {
-	k, _ := in.Cursor().Seek(id[:])
+func hasPrefix(in *bbolt.Bucket, id mail.ID) bool { return under(in.Cursor(), id) }
+
+// under is hasPrefix with a cursor that is there.
+func under(in *bbolt.Cursor, id mail.ID) bool {
+	k, _ := in.Seek(id[:])
 	return len(k) >= len(id) && mail.ID(k[:len(id)]) == id
 }
 
 // drop removes a message that has neither entries nor pins left, and gives the
 // content file to unlink once that is durable.
 func (b *batch) drop(id mail.ID) (file string) {
-	if hasPrefix(b.entries, id) || hasPrefix(b.pins, id) {
+	if under(b.inEntries, id) || under(b.inPins, id) {
 		return ""
 	}
 	y := b.young[id]

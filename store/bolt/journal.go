@@ -68,10 +68,11 @@ func openJournal(dir string, points *failpoint.Set) (*journal, error) {
 // add puts units on stable storage as one frame. After an error that is a full
 // disk nothing of them is kept; after any other it is in doubt.
 func (j *journal) add(units []*unit, now time.Time) error {
-	b := append(j.buf[:0], make([]byte, frameHead)...)
+	w := unitWriter{b: append(j.buf[:0], make([]byte, frameHead)...)}
 	for _, u := range units {
-		b = appendUnit(b, u.op)
+		w.unit(u.op)
 	}
+	b := w.b
 	if j.buf = b; cap(b) > bufferKept {
 		j.buf = nil
 	}

@@ -48,13 +48,12 @@ func newOp(kind byte) op {
 	return nil
 }
 
-// appendUnit adds kind, length and record of an op.
-func appendUnit(b []byte, o op) []byte {
-	b = append(b, o.kind(), 0, 0, 0, 0)
-	w := unitWriter{b: b}
-	o.encode(&w)
-	binary.BigEndian.PutUint32(w.b[len(b)-4:], uint32(len(w.b)-len(b)))
-	return w.b
+// unit adds kind, length and record of an op.
+func (w *unitWriter) unit(o op) {
+	w.b = append(w.b, o.kind(), 0, 0, 0, 0)
+	at := len(w.b)
+	o.encode(w)
+	binary.BigEndian.PutUint32(w.b[at-4:], uint32(len(w.b)-at))
 }
 
 // units takes the units of a frame apart.

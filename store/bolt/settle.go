@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -76,18 +77,15 @@ func (o *settleOp) apply(b *batch) error {
 			return err
 		}
 	}
-	found := b.read(o.id, func(yield func(int) bool) {
-		for _, e := range o.entries {
-			if !yield(e.N) {
-				return
-			}
-		}
-	})
 	b.addEvents(o.events)
 	final := false
 	for _, st := range o.entries {
-		e, ok := found[st.N]
-		if !ok {
+		if st.Result != mail.Deferred && b.removeYoung(o.id, st.N) {
+			final = true
+			continue
+		}
+		e := b.read(o.id, st.N)
+		if e == nil {
 			continue
 		}
 		if st.Result != mail.Deferred {
@@ -101,7 +99,7 @@ func (o *settleOp) apply(b *batch) error {
 		b.replaceEntry(e, &now)
 	}
 	if final {
-		if !hasPrefix(b.entries, o.id) {
+		if !under(b.inEntries, o.id) {
 			b.depth.Messages--
 		}
 		o.unlink = b.drop(o.id)
@@ -109,24 +107,33 @@ func (o *settleOp) apply(b *batch) error {
 	return nil
 }
 
-// read gives the entries of a message that exist, before anything is written. It
-// passes over damaged ones: what is wanted of the others must be done.
-func (b *batch) read(id mail.ID, ns func(func(int) bool)) map[int]*queue.Entry {
-	found := make(map[int]*queue.Entry)
-	for n := range ns {
-		k := entryKey(id, n)
-		v := b.entries.Get(k)
-		if v == nil {
-			continue
-		}
-		e, err := decodeEntry(k, v)
-		if err != nil {
-			b.s.damage.tell(entryWhere(k), err)
-			continue
-		}
-		found[n] = &e
+// read gives an entry, nil when it does not exist. It passes over a damaged one:
+// what is wanted of the others must be done.
+func (b *batch) read(id mail.ID, n int) *queue.Entry {
+	k := entryKey(id, n)
+	v := find(b.inEntries, k)
+	if v == nil {
+		return nil
 	}
-	return found
+	e, err := decodeEntry(k, v)
+	if err != nil {
+		b.s.damage.tell(entryWhere(k), err)
+		return nil
+	}
+	return &e
+}
+
+// removeYoung removes the only entry of a message, and reports whether it could:
+// when it is as it was appended, which needs no decoding.
+func (b *batch) removeYoung(id mail.ID, n int) bool {
+	e := b.young[id].entry
+	if n != 0 || e.key == nil || !bytes.Equal(find(b.inEntries, e.key), e.value) {
+		return false
+	}
+	b.remove(b.entries, e.key)
+	b.remove(b.due, e.due)
+	b.depth.Recipients--
+	return true
 }
 
 func (b *batch) removeEntry(e *queue.Entry) {
@@ -234,15 +241,13 @@ func (o *alterOp) apply(b *batch) error {
 			ns = append(ns, n)
 		}
 	}
-	found := b.read(o.id, slices.Values(ns))
-	if len(found) == 0 {
-		return queue.ErrNotFound
-	}
+	found := false
 	for _, n := range ns {
-		was, ok := found[n]
-		if !ok {
+		was := b.read(o.id, n)
+		if was == nil {
 			continue
 		}
+		found = true
 		now := *was
 		if o.a.State != 0 {
 			now.State = o.a.State
@@ -255,6 +260,9 @@ func (o *alterOp) apply(b *batch) error {
 		}
 		b.replaceEntry(was, &now)
 		o.changed = append(o.changed, now)
+	}
+	if !found {
+		return queue.ErrNotFound
 	}
 	return nil
 }
