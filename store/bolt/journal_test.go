@@ -132,6 +132,12 @@ func busy(t *testing.T, s *bolt.Spool) []mail.ID {
 	if !errors.Is(err, queue.ErrQuota) {
 		t.Fatalf("beyond the quota: %v", err)
 	}
+	none := m.New(now)
+	_, err = s.Append(ctx, queue.Submission{EventsOnly: true, Message: queue.Message{ID: none, Account: account1, To: []mail.ForwardPath{to}, Accepted: now},
+		Charge: queue.Charge{Account: account1, Recipients: 1, Limit: 9},
+		Events: []event.Event{{Type: event.RenderingFailure, Message: none, Account: account1, Time: now,
+			Failure: &event.Failure{Template: "t", Text: "x"}, Consumers: []string{"c", "d"}}}})
+	ok(err)
 	ok(s.Commit(ctx, queue.Settlement{ID: ids[0], Entries: []queue.Settled{{N: 0, Result: mail.Delivered}, {N: 1, Result: mail.Failed}},
 		Events: []event.Event{{Type: event.Bounce, Message: ids[0], Account: account1, Time: now, Consumers: []string{"c"}}}}))
 	ok(s.Commit(ctx, queue.Settlement{ID: ids[1], Entries: []queue.Settled{{N: 1, Result: mail.Deferred, Due: now.Add(time.Minute),
