@@ -66,3 +66,26 @@ var apiAccount = []apiCall{
 	{service: v2, op: "ListImportJobs", in: `{"ImportDestinationType": "SUPPRESSION_LIST"}`, want: `{"ImportJobs": [{"JobId": "$job", "JobStatus": "COMPLETED"}]}`},
 	{service: v2, op: "GetSuppressedDestination", in: `{"EmailAddress": "listed@example.net"}`, want: `{"SuppressedDestination": {"Reason": "COMPLAINT"}}`},
 }
+
+// apiSandbox are calls of an account in the sandbox.
+var apiSandbox = []apiCall{
+	{service: v2, as: "sandbox", op: "GetAccount", in: `{}`, want: `{"ProductionAccessEnabled": false, "SendQuota": {"Max24HourSend": 200, "MaxSendRate": 1}}`},
+	{service: v2, as: "sandbox", op: "PutAccountDetails", in: `{"MailType": "MARKETING", "WebsiteURL": "https://www.example.com", "UseCaseDescription": "news", "ProductionAccessEnabled": true}`, want: `{}`},
+	{service: v2, as: "sandbox", op: "GetAccount", in: `{}`, want: `{"Details": {"MailType": "MARKETING", "ReviewDetails": {"Status": "PENDING"}}}`},
+	{service: v2, as: "sandbox", op: "PutAccountDetails", in: `{"MailType": "MARKETING", "WebsiteURL": "https://www.example.com", "UseCaseDescription": "news", "ProductionAccessEnabled": true}`,
+		want: "ConflictException: "},
+	{service: v1, as: "sandbox", op: "SendEmail", in: `{"Source": "sender@$c-box.example.com", "Destination": {"ToAddresses": ["recipient@example.net"]},
+		"Message": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}}`,
+		want: "MessageRejected: Email address is not verified. The following identities failed the check in region LOCAL-1: recipient@example.net"},
+	{service: v2, as: "sandbox", op: "CreateEmailTemplate", in: `{"TemplateName": "one", "TemplateContent": {"Subject": "x", "Text": "x"}}`, want: `{}`},
+	{service: v2, as: "sandbox", op: "SendBulkEmail", in: `{"FromEmailAddress": "sender@$c-box.example.com", "DefaultContent": {"Template": {"TemplateName": "one", "TemplateData": "{}"}},
+		"BulkEmailEntries": [{"Destination": {"ToAddresses": ["success@simulator.amazonses.com"]}}, {"Destination": {"ToAddresses": ["recipient@example.net"]}}]}`,
+		want: `{"BulkEmailEntryResults": [{"Status": "SUCCESS", "MessageId": "*"}, {"Status": "MESSAGE_REJECTED", "MessageId": null,
+		"Error": "Email address is not verified. The following identities failed the check in region LOCAL-1: recipient@example.net"}]}`},
+	// What is one account's is none of another's.
+	{service: v2, as: "sandbox", op: "GetEmailIdentity", in: `{"EmailIdentity": "$domain"}`, want: "NotFoundException: Email identity $domain does not exist."},
+	{service: v2, as: "sandbox", op: "SendEmail", in: `{"Content": {"Raw": {"Data": {"$blob": "From: sender@$domain\nTo: success@simulator.amazonses.com\n\nx\n"}}}}`,
+		want: "MessageRejected: Email address is not verified. The following identities failed the check in region LOCAL-1: sender@$domain"},
+	{service: v2, as: "sandbox", op: "ListSuppressedDestinations", in: `{}`, want: `{"SuppressedDestinationSummaries": []}`},
+	{service: v2, as: "sandbox", op: "ListTagsForResource", in: `{"ResourceArn": "arn:aws:ses:local-1:$account:configuration-set/main"}`, want: "BadRequestException: "},
+}

@@ -125,4 +125,10 @@ var apiErrors = []apiCall{
 		want: "BadRequestException: "},
 	{service: v1, op: "SendRawEmail", in: `{"RawMessage": {"Data": {"$blob": "From: sender@$domain\nSubject: to nobody\n\nx\n"}}}`,
 		want: "InvalidParameterValue: "},
+	{service: cmd, op: "account pause $c"},
+	{service: v1, op: "SendRawEmail", in: `{"RawMessage": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}`,
+		want: "MessageRejected: Sending paused for this account."},
+	{service: v2, op: "SendEmail", in: `{"Content": {"Raw": {"Data": {"$blob": "From: sender@$domain\nTo: recipient@example.net\n\nx\n"}}}}`,
+		want: "MessageRejected: Sending paused for this account."},
+	{service: cmd, op: "account resume $c"},
 }

@@ -10,7 +10,7 @@ import (
 
 // apiTables are all calls, in their order.
 func apiTables() []apiCall {
-	return slices.Concat(apiSends, apiAccount, apiTopics, apiIdentities, apiSets, apiTopicsEnd, apiTemplates, apiErrors)
+	return slices.Concat(apiSends, apiAccount, apiTopics, apiIdentities, apiSets, apiTopicsEnd, apiTemplates, apiSandbox, apiErrors)
 }
 
 // coverageRow is a title of docs/api-coverage.md, or a row: operation and state.
