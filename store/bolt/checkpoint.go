@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"time"
 
 	berrors "go.etcd.io/bbolt/errors"
@@ -126,10 +125,7 @@ func (s *Spool) restore() error {
 	}
 	v := s.now.meta.Get(keyJournal)
 	if len(v) != 8 {
-		// A file that has no journal yet. One that lies there goes on from another file,
-		// and its frames must not be taken for ours later.
-		s.journal.begin(rand.Uint64() >> 1)
-		return nil
+		return nil // a file that has no journal yet
 	}
 	s.journal.begin(binary.BigEndian.Uint64(v))
 	for {

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -121,6 +122,39 @@ type frame struct {
 // errFrame says that the units of a frame are not those that were written.
 var errFrame = errors.New("frame of the journal is damaged")
 
+// farthest is how far behind a damaged head the next one is looked for; no frame is
+// as long.
+const farthest = 2 * maxBatchBytes
+
+// behind goes on with the first frame behind one whose head cannot be read; false
+// when there is none, as behind the last. Nobody can write such a frame into a
+// message, for the number of a journal is not known outside.
+func (j *journal) behind() (fr frame, ok bool, err error) {
+	want := binary.BigEndian.AppendUint32(nil, frameMagic)
+	want = binary.BigEndian.AppendUint64(want, j.number)
+	buf := make([]byte, 1<<20)
+	for off := j.off + 1; off < min(j.size, j.off+farthest); off += int64(len(buf) - len(want) + 1) {
+		n, err := j.f.ReadAt(buf, off)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return frame{}, false, fmt.Errorf("read journal: %w", err)
+		}
+		for at := 0; ; at++ {
+			i := bytes.Index(buf[at:n], want)
+			if i < 0 {
+				break
+			}
+			at += i
+			if _, ok, err := j.head(off + int64(at)); err != nil {
+				return frame{}, false, err
+			} else if ok {
+				fr.at, j.off = j.off, off+int64(at)
+				return fr, true, errFrame
+			}
+		}
+	}
+	return frame{}, false, nil
+}
+
 // next reads the frame at the offset; false is the end: what lies there is no
 // frame of this number. The error is errFrame for one that cannot be read but
 // has others behind it, which a torn write never has: each is on stable storage
@@ -128,8 +162,11 @@ var errFrame = errors.New("frame of the journal is damaged")
 // give was promised.
 func (j *journal) next() (fr frame, ok bool, err error) {
 	head, ok, err := j.head(j.off)
-	if !ok {
+	if err != nil {
 		return frame{}, false, err
+	}
+	if !ok {
+		return j.behind()
 	}
 	n := int64(binary.BigEndian.Uint32(head[24:]))
 	fr = frame{at: j.off, time: fromMillis(int64(binary.BigEndian.Uint64(head[12:]))), units: int(binary.BigEndian.Uint32(head[20:]))}

@@ -255,17 +255,22 @@ func TestADamagedFrameIsToldAndHoldsUpNoOther(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	at, journal := frames(t, dir)
-	left := killed(t, dir)
-	journal[at[1]+100] ^= 1
-	write(t, left, journal)
-	if problems, err := bolt.Check(left); err != nil || len(problems) != 1 || !strings.Contains(problems[0].String(), fmt.Sprint("journal at ", at[1])) {
-		t.Errorf("check gave %v, %v", problems, err)
-	}
-	var log bytes.Buffer
-	again := open(t, bolt.Options{Dir: left, Log: slog.New(slog.NewTextHandler(&log, nil))})
-	if d := again.Depth(); d.Messages != 2 || !strings.Contains(log.String(), "journal at") {
-		t.Errorf("%d messages, log %s", d.Messages, log.String())
+	at, whole := frames(t, dir)
+	for name, where := range map[string]int{"in its units": 100, "in its head": 26, "in its number": 7} {
+		t.Run(name, func(t *testing.T) {
+			left := killed(t, dir)
+			journal := bytes.Clone(whole)
+			journal[at[1]+where] ^= 1
+			write(t, left, journal)
+			if problems, err := bolt.Check(left); err != nil || len(problems) != 1 || !strings.Contains(problems[0].String(), fmt.Sprint("journal at ", at[1])) {
+				t.Errorf("check gave %v, %v", problems, err)
+			}
+			var log bytes.Buffer
+			again := open(t, bolt.Options{Dir: left, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			if d := again.Depth(); d.Messages != 2 || !strings.Contains(log.String(), "journal at") {
+				t.Errorf("%d messages, log %s", d.Messages, log.String())
+			}
+		})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -157,10 +158,13 @@ func (s *Spool) load() (err error) {
 		_ = s.now.tx.Rollback() // the first error is the one to tell
 		return err
 	}
-	if err := s.commit(s.depth, s.journal.number+1, false); err != nil {
+	// A journal may lie there that goes on from another file, and messages hold whatever
+	// their senders like: no frame of either may be taken for one of ours.
+	number := rand.Uint64() >> 1
+	if err := s.commit(s.depth, number, false); err != nil {
 		return err
 	}
-	s.journal.begin(s.journal.number + 1)
+	s.journal.begin(number)
 	return s.begin()
 }
 
