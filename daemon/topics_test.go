@@ -113,6 +113,9 @@ func TestATopicLeadsFromAnEventDestinationToWebhooks(t *testing.T) {
 	}
 	r.mustSend("eve@example.net", letter("X-SES-CONFIGURATION-SET: main"))
 	raw.wait(t, 3)
+	r.until("all that was told is acknowledged", func() bool {
+		return strings.Contains(r.metrics(), `sesame_event_told_total{kind="sns"} 3`)
+	})
 	// What was told is told again through the topic.
 	again, err := r.admin().ReplayDestination(t.Context(), named("app"), admin.Replay{From: 1})
 	if err != nil || again.Again == 0 || again.Kind != "topic" { // the last may not count as told yet
