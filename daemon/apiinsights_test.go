@@ -3,6 +3,7 @@ package daemon_test
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -139,4 +140,24 @@ func TestSourcesAreTheDedicatedIPsOfTheAPI(t *testing.T) {
 	wantCode(t, err, "NotFoundException")
 	_, err = r.v2.PutDedicatedIpInPool(ctx, &sesv2.PutDedicatedIpInPoolInput{Ip: aws.String("127.0.0.1"), DestinationPoolName: aws.String("bulk")})
 	wantCode(t, err, "UnknownOperationException: Unavailable Operation")
+}
+
+func TestAStoppedMessageIsARejectByTheAPI(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "clamd.ctl")
+	clamd(t, socket)
+	r := newAPI(t, func(c *config.Config) { c.Scan.Clamd = "unix:" + socket })
+	sent, err := r.v2.SendEmail(t.Context(), &sesv2.SendEmailInput{FromEmailAddress: aws.String("ann@example.org"),
+		Destination: &types.Destination{ToAddresses: []string{"bob@example.net"}},
+		Content:     &types.EmailContent{Raw: &types.RawMessage{Data: []byte(hello + virus + "\r\n")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.empty()
+	got, err := r.v2.GetMessageInsights(t.Context(), &sesv2.GetMessageInsightsInput{MessageId: sent.MessageId})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"bob@example.net: SEND REJECT"}, lived(got.Insights)); diff != "" {
+		t.Error(diff)
+	}
 }
