@@ -50,6 +50,9 @@ func runCompare(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := res.look(); err != nil {
+		return err
+	}
 	fmt.Println("machine:", res.Machine)
 	measured, failed := c.measure(ctx, chosen, res)
 	if err := res.save(); err != nil {
