@@ -9,8 +9,8 @@ type apiCall struct {
 	// hook to wait for a message of SNS whose type is op and whose text has in in it.
 	service, op string
 	in          string // JSON; for a command its arguments
-	// want is what the answer holds at least, as JSON in which "*" is any text or
-	// number, or an error as "Code: message", of which the message may be cut short.
+	// want is what the answer holds at least, as JSON in which "*" is anything that is
+	// not empty, or an error as "Code: message", of which the message may be cut short.
 	want string
 	// keep names parts of the answer, as in "id=MessageId tag=Tags.0".
 	keep string
