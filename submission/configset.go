@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sesame-mta/sesame/account/configset"
+	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/mail/message"
 	"github.com/sesame-mta/sesame/queue"
 	"github.com/sesame-mta/sesame/submission/admission"
@@ -22,22 +23,28 @@ type defaults struct {
 	name string
 }
 
-func (d *Desk) defaults(account string, s *message.Section) (out defaults) {
-	if d.o.IdentityDefaults == nil && d.o.IdentityName == nil {
+func (d *Desk) defaults(account string, from mail.Address) (out defaults) {
+	if from.IsZero() {
 		return defaults{}
 	}
+	if d.o.IdentityDefaults != nil {
+		out.set, out.tags = d.o.IdentityDefaults(account, from)
+	}
+	if d.o.IdentityName != nil {
+		out.name = d.o.IdentityName(account, from)
+	}
+	return out
+}
+
+// author gives the first address of the From field. One that cannot be read gives
+// none, and a rule refuses it.
+func author(s *message.Section) mail.Address {
 	field, _ := s.Get("From")
 	from, err := message.Addresses(field.Value())
 	if err != nil || len(from) == 0 {
-		return defaults{} // a rule refuses it
+		return mail.Address{}
 	}
-	if d.o.IdentityDefaults != nil {
-		out.set, out.tags = d.o.IdentityDefaults(account, from[0])
-	}
-	if d.o.IdentityName != nil {
-		out.name = d.o.IdentityName(account, from[0])
-	}
-	return out
+	return from[0]
 }
 
 // set finds the configuration set of a message: the one of the request, else the

@@ -190,7 +190,8 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 		From: r.From, To: r.To, Header: section,
 		Content: draft, Size: draft.Size(), HeaderSize: int64(len(header)),
 	}
-	defaults := d.defaults(r.Principal.Account, section)
+	from := author(section)
+	defaults := d.defaults(r.Principal.Account, from)
 	c.SetName, c.Set = d.set(r, section, defaults)
 	content(rec, c)
 	kept := false
@@ -213,10 +214,10 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	m := queue.Message{
 		ID: id, Account: r.Principal.Account, From: r.From, To: distinct(r.To), Accepted: now,
 		Size: draft.Size(), HeaderSize: int64(len(header)), Edit: edit, EightBit: facts.EightBit,
-		MessageID: messageID, Keys: d.keys(r.Principal.Account, section, now), Tags: labels,
+		MessageID: messageID, Keys: d.keys(r.Principal.Account, from, now), Tags: labels,
 		Identity: defaults.name,
 	}
-	d.comesBack(&m, section)
+	d.comesBack(&m, from)
 	maxAge := d.under(&m, c.Set)
 	stored, err := d.unsubscribable(ctx, &m, c.Set, section, draft)
 	if err != nil {

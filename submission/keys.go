@@ -5,13 +5,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sesame-mta/sesame/mail/message"
+	"github.com/sesame-mta/sesame/mail"
 )
 
 // keys names the keys of the From field's domain, then those of the service
 // domain (spec section 3.3: always a second signature), unless they are the same.
-func (d *Desk) keys(account string, s *message.Section, now time.Time) []string {
-	refs := d.senderKeys(account, s, now)
+func (d *Desk) keys(account string, from mail.Address, now time.Time) []string {
+	refs := d.senderKeys(account, from, now)
 	if d.o.ServiceKeys == nil {
 		return refs
 	}
@@ -25,17 +25,12 @@ func (d *Desk) keys(account string, s *message.Section, now time.Time) []string 
 
 // senderKeys names the keys of the From field's domain. The rules saw to it that
 // every From parses; the first one signs.
-func (d *Desk) senderKeys(account string, s *message.Section, now time.Time) []string {
-	if d.o.Keys == nil {
+func (d *Desk) senderKeys(account string, from mail.Address, now time.Time) []string {
+	if d.o.Keys == nil || from.IsZero() {
 		return nil
 	}
-	field, _ := s.Get("From")
-	from, err := message.Addresses(field.Value())
-	if err != nil || len(from) == 0 {
-		return nil
-	}
-	domain := from[0].Domain()
-	refs := d.o.Keys(account, from[0])
+	domain := from.Domain()
+	refs := d.o.Keys(account, from)
 	if len(refs) == 0 && d.warned.first(account+" "+domain, now) {
 		d.o.Log.Warn("mail goes unsigned, the identity has no DKIM key", "account", account, "domain", domain)
 	}

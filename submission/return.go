@@ -1,7 +1,7 @@
 package submission
 
 import (
-	"github.com/sesame-mta/sesame/mail/message"
+	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/mail/verp"
 	"github.com/sesame-mta/sesame/queue"
 )
@@ -9,16 +9,11 @@ import (
 // comesBack gives a message a reverse-path that brings its bounces to us, and has
 // its record kept for them. A null reverse-path stays: nobody wants the bounces of
 // a bounce (RFC 5321 section 4.5.5).
-func (d *Desk) comesBack(m *queue.Message, s *message.Section) {
-	if d.o.Return == nil || m.From.Null() {
+func (d *Desk) comesBack(m *queue.Message, from mail.Address) {
+	if d.o.Return == nil || m.From.Null() || from.IsZero() {
 		return
 	}
-	field, _ := s.Get("From")
-	from, err := message.Addresses(field.Value())
-	if err != nil || len(from) == 0 {
-		return // a rule has refused it
-	}
-	domain := d.o.Return(m.Account, from[0])
+	domain := d.o.Return(m.Account, from)
 	if domain == "" {
 		return
 	}

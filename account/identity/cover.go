@@ -35,7 +35,8 @@ func (b *Book) PausedFor(accountID string, a mail.Address) (string, bool) {
 	base, _, _ := strings.Cut(n.local, "+")
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	chain := []name{n}
+	var few [6]name // enough for most, and on the stack
+	chain := append(few[:0], n)
 	if base != "" && base != n.local {
 		chain = append(chain, name{n.account, base, n.domain})
 	}
