@@ -33,6 +33,10 @@ const earlyLimit = 200
 // atOnce is the most DSNs that are made at a time.
 const atOnce = 32
 
+// again is when a short list looks once more whether the last recipient of a message
+// has become final.
+const again = 2 * time.Second
+
 // breath is the least time between two passes, putOff that after one that failed.
 const (
 	breath = 100 * time.Millisecond
@@ -156,7 +160,7 @@ func (f *Forwarder) pass(ctx context.Context) (time.Duration, error) {
 		}
 		work.Go(func() error {
 			left, err := f.try(ctx, g)
-			p.note(g, left, err)
+			p.note(g, min(left, again), err)
 			return nil
 		})
 	}

@@ -176,6 +176,24 @@ func TestTheLastFailureOfAMessageIsToldAtOnce(t *testing.T) {
 	})
 }
 
+// That the others were delivered makes no event here.
+func TestAFailureIsToldSoonAfterTheOthersWereDelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk()
+		d.orig[one] = original(t, "a@example.org", 1)
+		defer run(t, d)()
+		d.bounce(t, one, 0)
+		time.Sleep(5 * time.Second)
+		d.mu.Lock()
+		d.orig[one] = original(t, "a@example.org", 0)
+		d.mu.Unlock()
+		time.Sleep(3 * time.Second)
+		if n, w := d.counts(); n != 1 || w != 0 {
+			t.Errorf("%d notices, %d events waiting", n, w)
+		}
+	})
+}
+
 func TestFailuresWithinAMinuteShareADSNThatWaitsForNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk()
