@@ -12,7 +12,7 @@ type State int
 const (
 	Done          State = iota + 1
 	Partial             // works, but for what its note says
-	Later               // known, and not there yet
+	Later               // known, and not there yet; the note says what it waits for
 	NotApplicable       // makes no sense here; the note says why
 )
 

@@ -32,6 +32,12 @@ func later(name string) route {
 	return route{query.Route{Operation: api.Operation{Name: name, State: api.Later}}}
 }
 
+// until says what it waits for.
+func (r route) until(why string) route {
+	r.Note = why
+	return r
+}
+
 // never says why an operation that is not there makes no sense here.
 func (r route) never(why string) route {
 	r.State, r.Note = api.NotApplicable, why

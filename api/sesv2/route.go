@@ -66,6 +66,12 @@ func later(name, method, path string) route {
 	return route{Operation: api.Operation{Name: name, Method: method, Path: base + path, State: api.Later}}
 }
 
+// until says what it waits for.
+func (r route) until(why string) route {
+	r.Note = why
+	return r
+}
+
 // never says why an operation that is not there makes no sense here.
 func (r route) never(why string) route {
 	r.State, r.Note = api.NotApplicable, why
