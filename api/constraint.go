@@ -18,6 +18,11 @@ func OneOf(member, value string, words ...string) error {
 	if value == "" || slices.Contains(words, value) {
 		return nil
 	}
+	return noneOf(member, words)
+}
+
+// noneOf is what SES says of a value that is none of a set of words.
+func noneOf(member string, words []string) *Error {
 	return Constraint(member, "satisfy enum value set: ["+strings.Join(words, ", ")+"]")
 }
 

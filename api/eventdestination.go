@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/destination"
@@ -184,7 +183,7 @@ func EventWords(member string, words []string, written func(word string) string)
 	}
 	for _, w := range words {
 		if known[w] == "" {
-			return nil, Constraint(member, "satisfy enum value set: ["+strings.Join(all, ", ")+"]")
+			return nil, noneOf(member, all)
 		}
 		events = append(events, known[w])
 	}

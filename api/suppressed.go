@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/suppression"
@@ -13,8 +14,8 @@ var reasonWords = []string{"BOUNCE", "COMPLAINT"}
 
 // reasonOf reads one.
 func reasonOf(member, word string) (suppression.Reason, error) {
-	if err := OneOf(member, word, reasonWords...); err != nil {
-		return 0, err
+	if !slices.Contains(reasonWords, word) { // an empty one is none in a list
+		return 0, noneOf(member, reasonWords)
 	}
 	return suppression.ParseReason(word)
 }
