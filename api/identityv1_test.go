@@ -162,6 +162,10 @@ func TestCallsAboutIdentitiesThatAreRefused(t *testing.T) {
 			_, err := g.v2.CreateEmailIdentityPolicy(ctx, &sdkv2.CreateEmailIdentityPolicyInput{EmailIdentity: there, PolicyName: aws.String("p"), Policy: aws.String("{}")})
 			return err
 		}, "UnknownOperationException: Unavailable Operation"},
+		"v1 delete of a domain as an address": {func() error {
+			_, err := g.v1.DeleteVerifiedEmailAddress(ctx, &sdkv1.DeleteVerifiedEmailAddressInput{EmailAddress: there})
+			return err
+		}, "InvalidParameterValue: Invalid email address<example.org>."},
 		"v2 signing": {func() error {
 			_, err := g.v2.PutEmailIdentityDkimAttributes(ctx, &sdkv2.PutEmailIdentityDkimAttributesInput{EmailIdentity: none})
 			return err

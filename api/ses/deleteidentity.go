@@ -19,6 +19,11 @@ type deleteVerifiedEmailAddressRequest struct {
 	EmailAddress string `api:"required"`
 }
 
+// deleteVerifiedEmailAddress is of the time before there were domains, and leaves
+// them alone.
 func (s *Server) deleteVerifiedEmailAddress(ctx context.Context, c *api.Call, in *deleteVerifiedEmailAddressRequest) (*none, error) {
+	if err := checkAddress(in.EmailAddress); err != nil {
+		return nil, err
+	}
 	return &none{}, s.r.DropIdentity(ctx, c, in.EmailAddress)
 }

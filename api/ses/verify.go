@@ -11,10 +11,18 @@ type verifyEmailRequest struct {
 	EmailAddress string `api:"required"`
 }
 
+// checkAddress keeps domains out.
+func checkAddress(name string) error {
+	if !strings.Contains(name, "@") {
+		return api.BadParameter("Invalid email address<" + name + ">.")
+	}
+	return nil
+}
+
 // verifyEmailIdentity mails a link, and another one when it is asked again.
 func (s *Server) verifyEmailIdentity(ctx context.Context, c *api.Call, in *verifyEmailRequest) (*none, error) {
-	if !strings.Contains(in.EmailAddress, "@") {
-		return nil, api.BadParameter("Invalid email address<" + in.EmailAddress + ">.")
+	if err := checkAddress(in.EmailAddress); err != nil {
+		return nil, err
 	}
 	_, err := s.r.Verify(ctx, c, in.EmailAddress)
 	return &none{}, err
