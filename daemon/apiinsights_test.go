@@ -36,7 +36,7 @@ func lived(list []types.EmailInsights) (out []string) {
 }
 
 func TestTheLifeOfAMessageByTheAPI(t *testing.T) {
-	r := newAPI(t)
+	r := newAPI(t, receives) // the record, with the tags, outlives the last recipient then
 	ctx := t.Context()
 	if _, err := r.v2.PutSuppressedDestination(ctx, &sesv2.PutSuppressedDestinationInput{EmailAddress: aws.String("eve@example.net"), Reason: "COMPLAINT"}); err != nil {
 		t.Fatal(err)
