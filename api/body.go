@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,7 +45,7 @@ func (d *Door) receive(w http.ResponseWriter, r *http.Request, max int64) (queue
 	var sum [sha256.Size]byte
 	draft, err := d.draft(r, max)
 	if err != nil {
-		d.drain(w, r, max)
+		d.turnAway(w, r, max)
 		return nil, sum, err
 	}
 	h := sha256.New()
@@ -95,6 +96,16 @@ func (d *Door) draft(r *http.Request, max int64) (queue.Draft, error) {
 }
 
 func noRoom(err error) error { return Unavailable("Insufficient system storage").WithCause(err) }
+
+// turnAway ends a call whose body is not wanted. A client that asks first need not
+// send it (RFC 9110 section 10.1.1).
+func (d *Door) turnAway(w http.ResponseWriter, r *http.Request, max int64) {
+	if strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		w.Header().Set("Connection", "close")
+		return
+	}
+	d.drain(w, r, max)
+}
 
 // drain reads what is left of a body that is refused, so that the client, which
 // may read only after it has written, sees why. It takes no more than a good body

@@ -88,7 +88,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var a *Answer
 	if err != nil {
-		d.drain(w, r, strangerBody)
+		d.turnAway(w, r, strangerBody)
 		a = iface.Refuse(c.ID, Explain(err))
 	} else {
 		a = d.answer(w, r, c, claim, iface)
@@ -109,7 +109,7 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, c *Call, claim *si
 	}()
 	secret, err := d.secret(claim)
 	if err != nil {
-		d.drain(w, r, iface.MaxBody())
+		d.turnAway(w, r, iface.MaxBody())
 		return iface.Refuse(c.ID, Explain(err))
 	}
 	draft, sum, err := d.receive(w, r, iface.MaxBody())
