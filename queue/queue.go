@@ -19,8 +19,9 @@ import (
 // Options is what a Queue needs. Spool is required; zero fields have defaults.
 type Options struct {
 	Spool Spool
-	// Window is the most due entries that a line keeps in memory, 200 unless
-	// given; Total the most of all lines together, 20,000 unless given.
+	// Window is the most due entries that a line reads into memory, and the most
+	// messages that may wait there when one comes in, 200 unless given; Total the
+	// most entries of all lines together, 20,000 unless given.
 	Window, Total int
 	// Recipients is the most entries in one lease, 100 unless given: what every
 	// host takes in one transaction (RFC 5321 section 4.5.3.1.8).
@@ -273,7 +274,7 @@ func (q *Queue) admit(s *Submission, now time.Time, n *notes) {
 		l := q.line(Line{m.Account, to.Domain()})
 		k := len(l.units)
 		same := direct && k > 0 && l.units[k-1].id == m.ID
-		if !same && (!direct || l.paging || l.count >= q.window || l.waits(q, now)) {
+		if !same && (!direct || l.paging || len(l.units) >= q.window || l.waits(q, now)) {
 			l.disk = earlier(l.disk, s.Due)
 		} else {
 			e := Entry{ID: m.ID, N: i, Line: l.Line, To: to, State: Queued, Due: s.Due, Expires: m.Accepted.Add(s.MaxAge)}

@@ -342,6 +342,36 @@ func TestFreshMessageDoesNotOvertakeWhatWaitsOnDisk(t *testing.T) {
 	})
 }
 
+func TestMailToManyRecipientsIsNotReadAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const messages, recipients = 20, 50
+		pages := 0
+		spool := &queuetest.Spool{Hook: func(method string) error {
+			if method == "Page" {
+				pages++
+			}
+			return nil
+		}}
+		r := newRig(t, spool)
+		to := make([]string, recipients)
+		for i := range to {
+			to[i] = fmt.Sprintf("u%d@example.org", i)
+		}
+		for range messages {
+			r.append(one, to...)
+		}
+		for i := range messages {
+			l := r.Take(t.Context(), "example.org")
+			if l == nil || len(l.Entries) != recipients {
+				t.Fatalf("lease %d is %+v", i, l)
+			}
+		}
+		if pages > 0 {
+			t.Errorf("%d pages read of what was in memory", pages)
+		}
+	})
+}
+
 func TestReleaseGivesBackUntried(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, &queuetest.Spool{})
