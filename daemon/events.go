@@ -183,6 +183,7 @@ func (d *Daemon) topic(dest destination.Destination) webhook.Topic {
 // encoder writes events for a destination. The id of a bounce has its time and is the same each time.
 func (d *Daemon) encoder(dest destination.Destination) *event.Encoder {
 	return &event.Encoder{Hostname: d.cfg.Hostname, Notification: dest.Identity != "",
+		Unreadable: func(r event.Record, err error) { d.publisher.Unreadable(dest, r, err) },
 		Headers: func(t event.Type) bool {
 			return d.identities.ShowsHeaders(dest.Account, dest.Identity, words[t])
 		}, FeedbackID: func(e *event.Event) string {

@@ -18,6 +18,9 @@ type Encoder struct {
 	// Headers reports whether a notification shows the header of its message; nil
 	// is never.
 	Headers func(t Type) bool
+	// Unreadable is told of each record that Line cannot write, with the cause; nil
+	// tells nobody.
+	Unreadable func(r Record, err error)
 }
 
 // document is an event in JSON. One of the types and one of the bodies is set.
@@ -33,6 +36,7 @@ type document struct {
 	Failure          *failure       `json:"failure,omitempty"`
 	DeliveryDelay    *deliveryDelay `json:"deliveryDelay,omitempty"`
 	Subscription     *subscription  `json:"subscription,omitempty"`
+	Unreadable       *unreadable    `json:"unreadable,omitempty"`
 	// Sequence is ours, for destinations that have no better place.
 	Sequence uint64 `json:"sequence,omitempty"`
 }
@@ -64,12 +68,52 @@ func (c *Encoder) Encode(e *Event, sequence uint64) ([]byte, error) {
 	return marshal(&doc)
 }
 
+// typeUnreadable stands in the place of a type that a line cannot tell in its form.
+const typeUnreadable = "Unreadable"
+
+// unreadable is what is known of an event that has no form.
+type unreadable struct {
+	EventType string  `json:"eventType"`
+	Timestamp Instant `json:"timestamp"`
+}
+
+// Line gives the event of a record as Encode does; with numbered it holds the
+// record's number. One that cannot be written would stand in the way of all that
+// come after it, so its line says that there was one, with its number, message and
+// recipients, under a type that programs know nothing of.
+func (c *Encoder) Line(r Record, numbered bool) []byte {
+	var seq uint64
+	if numbered {
+		seq = r.Seq
+	}
+	line, err := c.Encode(&r.Event, seq)
+	if err == nil {
+		return line
+	}
+	if c.Unreadable != nil {
+		c.Unreadable(r, err)
+	}
+	doc := document{Sequence: seq, Unreadable: &unreadable{r.Event.Type.String(), Instant{r.Event.Time}}}
+	m := known(&r.Event)
+	if c.Notification {
+		doc.NotificationType, doc.Mail = typeUnreadable, m.notified(false)
+	} else {
+		doc.EventType, doc.Mail = typeUnreadable, m
+	}
+	line, _ = marshal(&doc) // of strings and times alone, which always can be written
+	return line
+}
+
+// known is the mail object of an event that has none: what it says itself.
+func known(e *Event) *Mail {
+	return &Mail{Timestamp: Instant{e.Message.Time()}, SendingAccountID: e.Account, MessageID: e.Message.String(),
+		Destination: addresses(e.Recipients), Headers: []Header{}, Tags: map[string][]string{}}
+}
+
 // mailOf gives the mail object of an event.
 func mailOf(e *Event) (*Mail, error) {
 	if len(e.Mail) == 0 {
-		// What was accepted before anybody was to be told: what is known of it.
-		return &Mail{Timestamp: Instant{e.Message.Time()}, SendingAccountID: e.Account, MessageID: e.Message.String(),
-			Destination: addresses(e.Recipients), Headers: []Header{}, Tags: map[string][]string{}}, nil
+		return known(e), nil // it was accepted before anybody was to be told
 	}
 	m := &Mail{}
 	if err := json.Unmarshal(e.Mail, m); err != nil {

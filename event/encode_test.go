@@ -183,6 +183,31 @@ func TestAnEventWithoutMailObjectStillNamesItsMessage(t *testing.T) {
 	}
 }
 
+func TestALineSaysOfWhatCannotBeWrittenThatThereWasSomething(t *testing.T) {
+	r := event.Record{Seq: 7, Event: event.Event{Type: event.Bounce, Message: messageID(t), Account: "111122223333", Time: accepted,
+		Recipients: []event.Recipient{{To: to(t, "a@example.net")}}, Mail: []byte("{")}}
+	mailObject := `"mail":{"timestamp":"` + r.Event.Message.Time().UTC().Format("2006-01-02T15:04:05.000Z") + `","source":"","sendingAccountId":"111122223333","messageId":"` +
+		messageID(t).String() + `","destination":["a@example.net"]`
+	rest := `"unreadable":{"eventType":"Bounce","timestamp":"` + accepted.UTC().Format("2006-01-02T15:04:05.000Z") + `"}`
+	var causes []error
+	tell := func(got event.Record, err error) {
+		if got.Seq == r.Seq {
+			causes = append(causes, err)
+		}
+	}
+	for want, line := range map[string][]byte{
+		`{"eventType":"Unreadable",` + mailObject + `,"headersTruncated":false,"headers":[],"commonHeaders":{},"tags":{}},` + rest + `,"sequence":7}`: (&event.Encoder{Unreadable: tell}).Line(r, true),
+		`{"notificationType":"Unreadable",` + mailObject + `},` + rest + "}":                                                                          (&event.Encoder{Unreadable: tell, Notification: true}).Line(r, false),
+	} {
+		if string(line) != want {
+			t.Errorf("got\n%s\nwant\n%s", line, want)
+		}
+	}
+	if len(causes) != 2 || causes[0] == nil {
+		t.Errorf("told %v", causes)
+	}
+}
+
 func ExampleMail() {
 	m := event.Mail{Timestamp: event.Instant{Time: accepted}, Source: "ann@example.org"}
 	m.Add("To", `"Last, First" <bob@example.net>, eve@example.com`)

@@ -65,6 +65,7 @@ func Run(t *testing.T, make func(t *testing.T) Bench) {
 		"all arrive, those of a message in order":    testAll,
 		"a repeat is told by its number":             testRepeat,
 		"what is refused is not said to be told":     testRefused,
+		"what cannot be written holds up nothing":    testUnreadable,
 		"a cancelled context ends it":                testCancelled,
 		"it goes on where it was after being closed": testReopened,
 	} {
@@ -152,6 +153,41 @@ func testRefused(t *testing.T, b Bench) {
 	}
 	b.Break(t, false)
 	tell(t, s, records)
+}
+
+func testUnreadable(t *testing.T, b Bench) {
+	s := b.Open(t)
+	defer shut(t, s)
+	records := Records(t, 1, 3)
+	records[1].Event.Mail = []byte("{")
+	records[2].Event.Type = 99
+	tell(t, s, records)
+	got := b.Got(t)
+	if len(got) != len(records) {
+		t.Fatalf("%d arrived of %d", len(got), len(records))
+	}
+	for _, g := range got {
+		var e struct {
+			EventType string
+			Mail      struct {
+				MessageID   string
+				Destination []string
+			}
+			Unreadable struct{ EventType string }
+		}
+		if err := json.Unmarshal(g.JSON, &e); err != nil {
+			t.Fatalf("%v: %s", err, g.JSON)
+		}
+		r := records[g.Seq-1]
+		kind, was := r.Event.Type.String(), ""
+		if g.Seq == 2 || g.Seq == 3 {
+			kind, was = "Unreadable", kind
+		}
+		if e.EventType != kind || e.Unreadable.EventType != was || e.Mail.MessageID != r.Event.Message.String() ||
+			!slices.Equal(e.Mail.Destination, []string{"ann@example.net"}) {
+			t.Errorf("number %d came with %s", g.Seq, g.JSON)
+		}
+	}
 }
 
 func testCancelled(t *testing.T, b Bench) {

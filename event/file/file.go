@@ -72,11 +72,7 @@ func (w *File) Tell(ctx context.Context, records []event.Record) ([]uint64, erro
 	var lines bytes.Buffer
 	seqs := make([]uint64, len(records))
 	for i, r := range records {
-		line, err := w.o.Encoder.Encode(&r.Event, r.Seq)
-		if err != nil {
-			return nil, err
-		}
-		lines.Write(line)
+		lines.Write(w.o.Encoder.Line(r, true))
 		lines.WriteByte('\n')
 		seqs[i] = r.Seq
 	}

@@ -10,7 +10,7 @@ import (
 
 // metrics count by kind of destination.
 type metrics struct {
-	told, failures, parked, skipped *prometheus.CounterVec
+	told, failures, parked, skipped, unreadable *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer, p *Publisher) metrics {
@@ -22,9 +22,11 @@ func newMetrics(r prometheus.Registerer, p *Publisher) metrics {
 		failures: counter("sesame_event_failures_total", "Times that a destination refused events or could not be reached."),
 		parked:   counter("sesame_event_parked_total", "Destinations parked since they took nothing for too long."),
 		skipped:  counter("sesame_event_skipped_total", "Events not kept for a destination, since it was parked."),
+		unreadable: counter("sesame_event_unreadable_total",
+			"Events that could not be written in the form of a destination, which was told of their numbers alone; each try counts."),
 	}
 	if r != nil {
-		r.MustRegister(m.told, m.failures, m.parked, m.skipped, &lag{p: p, desc: prometheus.NewDesc(
+		r.MustRegister(m.told, m.failures, m.parked, m.skipped, m.unreadable, &lag{p: p, desc: prometheus.NewDesc(
 			"sesame_event_lag_seconds", "Age of the oldest event that waits for a destination, parked ones left out.", []string{"kind"}, nil)})
 	}
 	return m

@@ -71,6 +71,14 @@ func (p *Publisher) Skipped(d destination.Destination) {
 	p.metrics.skipped.WithLabelValues(string(d.Kind)).Inc()
 }
 
+// Unreadable logs and counts an event that cannot be written for a destination, each
+// time that it is tried.
+func (p *Publisher) Unreadable(d destination.Destination, r event.Record, err error) {
+	p.metrics.unreadable.WithLabelValues(string(d.Kind)).Inc()
+	p.o.Log.Error("event cannot be written, its number alone is told", "account", d.Account, "id", r.Event.Message,
+		"text", fmt.Sprintf("%s %d", Consumer(d), r.Seq), "err", err)
+}
+
 // Consumer names a destination in the outbox, and each way to one that leads through
 // a topic. No name of a destination holds an at sign.
 func Consumer(d destination.Destination) string {

@@ -324,6 +324,18 @@ func TestARefusedEventHoldsBackItsMessageAlone(t *testing.T) {
 	})
 }
 
+func TestWhatCannotBeWrittenIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, "a")
+		b.Unreadable(destination.Destination{Name: "a", Kind: destination.File}, eventtest.Records(t, 1, 1)[0], errDown)
+		err := testutil.GatherAndCompare(b.metrics, strings.NewReader("# HELP sesame_event_unreadable_total Events that could not be written in the form of a destination, which was told of their numbers alone; each try counts.\n"+
+			"# TYPE sesame_event_unreadable_total counter\nsesame_event_unreadable_total{kind=\"file\"} 1\n"), "sesame_event_unreadable_total")
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestWhatWaitsForADeletedDestinationIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, "a")

@@ -54,10 +54,7 @@ func (p *Plain) Close() error { return nil }
 // Tell implements event.Sink.
 func (p *Plain) Tell(ctx context.Context, records []event.Record) ([]uint64, error) {
 	return each(ctx, records, func(ctx context.Context, r event.Record) error {
-		body, err := p.o.Encoder.Encode(&r.Event, 0)
-		if err != nil {
-			return err
-		}
+		body := p.o.Encoder.Line(r, false)
 		id, at := "evt_"+hex.EncodeToString(digest(p.o.Consumer, r.Seq)), strconv.FormatInt(time.Now().Unix(), 10)
 		header := http.Header{}
 		header.Set("Content-Type", "application/json")

@@ -136,10 +136,7 @@ func (s *SNS) Ready(ctx context.Context) error {
 // Tell implements event.Sink.
 func (s *SNS) Tell(ctx context.Context, records []event.Record) ([]uint64, error) {
 	return each(ctx, records, func(ctx context.Context, r event.Record) error {
-		body, err := s.o.Encoder.Encode(&r.Event, 0)
-		if err != nil {
-			return err
-		}
+		body := s.o.Encoder.Line(r, false)
 		// What an identity is told has neither subject nor line end (spec section 8.1).
 		subject, text := Subject, string(body)+"\n"
 		if s.o.Encoder.Notification {
