@@ -297,7 +297,12 @@ func (s *Spool) ample(units []*unit) bool {
 	for _, u := range units {
 		size += int64(u.size)
 	}
-	if !s.room.forJournal(max(s.journal.off+size-s.journal.size, 0), fresh+min(changed, s.now.tx.Size())) {
+	grows := s.journal.off + size - s.journal.size
+	if grows = max(grows, 0); grows > 0 {
+		grows += ahead
+	}
+	s.journal.roomy = s.room.forJournal(grows, fresh+min(changed, s.now.tx.Size()))
+	if !s.journal.roomy {
 		return false
 	}
 	s.fresh, s.stale = fresh, changed

@@ -43,6 +43,7 @@ type journal struct {
 	number uint64 // grows with every checkpoint
 	off    int64  // where the next frame goes
 	size   int64  // of the file
+	roomy  bool   // there is room to grow it further than the next frame needs
 	buf    []byte
 	fail   *failpoint.Set
 }
@@ -89,8 +90,10 @@ func (j *journal) add(units []*unit, now time.Time) error {
 		_, err = j.f.WriteAt(b, j.off)
 	}
 	if err != nil {
+		j.roomy = false
 		return asFull(err)
 	}
+	j.grow(len(b))
 	if err := j.fail.Hit("batch.commit"); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
@@ -100,6 +103,25 @@ func (j *journal) add(units []*unit, now time.Time) error {
 	j.off += int64(len(b))
 	j.size = max(j.size, j.off)
 	return j.fail.Hit("batch.durable")
+}
+
+// ahead is how far the file is grown at a time where frames are short, up to
+// shortFrame octets.
+const (
+	ahead      = 256 << 10
+	shortFrame = 16 << 10
+)
+
+// grow writes zeros behind a short frame that made the file longer: a sync that has
+// a new size to write takes twice as long as one that has none, and a client that
+// is alone waits for each. What the disk does not take of them is left out.
+func (j *journal) grow(frame int) {
+	end := j.off + int64(frame)
+	if !j.roomy || frame > shortFrame || end <= j.size {
+		return
+	}
+	n, _ := j.f.WriteAt(make([]byte, ahead), end)
+	j.size = end + int64(n)
 }
 
 // headSum covers the head and where it stands.

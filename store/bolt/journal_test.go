@@ -297,6 +297,44 @@ func TestFramesOfBeforeACheckpointDoNotCount(t *testing.T) {
 	}
 }
 
+func TestTheJournalGrowsForManyShortFramesAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, bolt.Options{Dir: dir})
+	m := mint(t, s)
+	size := func() int64 {
+		t.Helper()
+		fi, err := os.Stat(filepath.Join(dir, "journal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fi.Size()
+	}
+	var first int64
+	for n := range 50 {
+		if _, err := add(s, m, make([]byte, 2000)); err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			first = size()
+		}
+	}
+	if first < 100_000 || size() != first {
+		t.Errorf("%d octets after the first frame, %d after the last", first, size())
+	}
+	if d := open(t, bolt.Options{Dir: killed(t, dir)}).Depth(); d.Messages != 50 {
+		t.Errorf("%d messages after a kill, want 50", d.Messages)
+	}
+	if _, err := add(s, m, make([]byte, 100_000)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := add(s, m, make([]byte, 200_000)); err != nil {
+		t.Fatal(err)
+	}
+	if grown := size() - first; grown > 200_000 {
+		t.Errorf("%d octets more after long frames", grown)
+	}
+}
+
 func TestAFileOfBeforeTheJournalOpens(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, bolt.Options{Dir: dir})
