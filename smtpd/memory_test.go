@@ -51,3 +51,53 @@ func TestInClearTextAUTHHasNoLengthOfItsOwn(t *testing.T) {
 	c.ask("AUTH PLAIN "+strings.Repeat("A", 10_000), "500 5.5.2 Line too long")
 	c.ask("NOOP", "250 Ok")
 }
+
+// Under TLS a client that says nothing holds no buffer for what it might say.
+func TestUnderTLSOnlyBegunLinesHoldABuffer(t *testing.T) {
+	const clients = 100
+	r := start(t, nil)
+	var all []*client
+	for range clients {
+		c := dial(t, r.implicit)
+		c.startTLS()
+		c.hello()
+		all = append(all, c)
+	}
+	waiting := heap()
+	for _, c := range all {
+		c.send("NO")
+	}
+	each := int64(0)
+	for end := time.Now().Add(10 * time.Second); each < 7<<10 && time.Now().Before(end); {
+		each = (heap() - waiting) / clients
+	}
+	if each < 7<<10 || each > 12<<10 {
+		t.Errorf("a begun line takes %d octets", each)
+	}
+	for _, c := range all {
+		c.ask("OP", "250 Ok")
+	}
+	for end := time.Now().Add(10 * time.Second); each > 2<<10 && time.Now().Before(end); {
+		each = (heap() - waiting) / clients
+	}
+	if each > 2<<10 {
+		t.Errorf("%d octets are still held by each", each)
+	}
+}
+
+func TestUnderTLSLinesComeInRecordsOfAnyLength(t *testing.T) {
+	c := dial(t, start(t, nil).implicit)
+	c.startTLS()
+	c.hello()
+	for _, octet := range "NOOP\r\n" {
+		c.send(string(octet))
+	}
+	c.want("250 Ok")
+	c.send("\n")
+	c.want("500 5.5.2 Line does not end with CR LF")
+	c.send("N")
+	c.send("OOP\r\nNOOP\r\nNO")
+	c.want("250 Ok")
+	c.want("250 Ok")
+	c.ask("OP", "250 Ok")
+}

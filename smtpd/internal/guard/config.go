@@ -63,6 +63,7 @@ type Config struct {
 
 	instance string
 	size     string
+	small    sync.Pool
 	large    sync.Pool
 }
 
@@ -72,6 +73,7 @@ func NewConfig(hostname string, t *tls.Config, l Limits, log *slog.Logger) *Conf
 		Hostname: hostname, TLS: t, Limits: l, Log: log,
 		instance: rand.Text()[:9],
 		size:     strconv.FormatInt(l.MessageBytes, 10),
+		small:    sync.Pool{New: func() any { return new([smallBuffer]byte) }},
 		large:    sync.Pool{New: func() any { return new([largeBuffer]byte) }},
 	}
 }

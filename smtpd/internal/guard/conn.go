@@ -79,9 +79,10 @@ type Conn struct {
 	feedBuf   []byte
 	dead      bool
 
-	small    []byte
+	small    *[smallBuffer]byte // lent by cfg, as large is
 	large    *[largeBuffer]byte
-	buf      []byte // small or large
+	buf      []byte // what is read into; nil while there is nothing to keep
+	first    [1]byte
 	r, w     int    // what is unread in buf
 	out      []byte // replies not yet written
 	held     bool   // out has the final reply of a message
@@ -94,14 +95,11 @@ type Conn struct {
 
 // New guards a fresh connection. onClose is called once, when it is closed.
 func New(raw net.Conn, client netip.Addr, kind Kind, cfg *Config, onClose func()) *Conn {
-	g := &Conn{
+	return &Conn{
 		cfg: cfg, raw: raw, rw: raw, client: client, onClose: onClose,
 		session: rand.Text()[:20],
 		kind:    kind, strict: kind.Strict, op: opGreet,
-		small: make([]byte, smallBuffer),
 	}
-	g.buf = g.small
-	return g
 }
 
 // Client gives the network address of the client.
@@ -259,7 +257,7 @@ func (g *Conn) fill(deadline time.Time, between bool) bool {
 		g.bye(replyClosing, false)
 		return false
 	}
-	n, err := g.rw.Read(g.buf[g.w:])
+	n, err := g.read()
 	g.mu.Lock()
 	draining = g.draining && between
 	g.idle = false
@@ -276,50 +274,6 @@ func (g *Conn) fill(deadline time.Time, between bool) bool {
 		g.dead = true
 	}
 	return false
-}
-
-// room makes place in the buffer for the next read.
-func (g *Conn) room() {
-	if g.r == g.w {
-		g.r, g.w = 0, 0
-		if g.content == nil {
-			g.shrink()
-		} else if g.large == nil && g.content != nil && g.content.facts.Size > 0 {
-			g.grow()
-		}
-		return
-	}
-	if g.w < len(g.buf) {
-		return
-	}
-	switch {
-	case g.r > 0 || g.large != nil:
-	case g.content == nil && len(g.buf) == smallBuffer:
-		// AUTH is the only command that needs more, and anyone may send it: the
-		// large buffers are for those who send mail.
-		g.buf = append(make([]byte, 0, authBuffer), g.buf...)[:authBuffer]
-		return
-	default:
-		g.grow()
-		return
-	}
-	g.w = copy(g.buf, g.buf[g.r:g.w])
-	g.r = 0
-}
-
-// shrink gives back what the small buffer does not need.
-func (g *Conn) shrink() {
-	if g.large != nil {
-		g.cfg.large.Put(g.large)
-	}
-	g.large, g.buf = nil, g.small
-}
-
-func (g *Conn) grow() {
-	g.large = g.cfg.large.Get().(*[largeBuffer]byte)
-	g.w = copy(g.large[:], g.buf[g.r:g.w])
-	g.r = 0
-	g.buf = g.large[:]
 }
 
 // flush writes what is held back.
@@ -391,6 +345,9 @@ func (g *Conn) bye(r *mail.Reply, linger bool) {
 	}
 	if c, ok := g.raw.(interface{ CloseWrite() error }); ok && c.CloseWrite() == nil {
 		_ = g.raw.SetReadDeadline(time.Now().Add(lingerTime))
+		if g.buf == nil {
+			g.borrow()
+		}
 		for n := 0; n < lingerOctets; {
 			m, err := g.raw.Read(g.buf)
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 // that the client said (RFC 3207 section 4.2).
 func (g *Conn) handshake() bool {
 	g.r, g.w = 0, 0
+	g.giveBack()
 	g.helo, g.esmtp = "", false
 	if g.cfg.TLS == nil {
 		g.dead = true
