@@ -214,17 +214,11 @@ func (a *appendOp) apply(b *batch) error {
 	}
 	if len(a.entries) > 0 { // else there are events only
 		y := young{size: len(a.value), small: a.small, plain: a.small != nil && !a.keep}
-		if len(a.entries) == 1 {
-			y.entry = a.entries[0]
-		}
+		y.fresh = b.await(a.id, a.entries)
 		b.put(b.messages, a.id[:], a.value)
 		b.young[a.id] = y
 		b.held += int64(len(a.value))
 		b.depth.Messages++
-	}
-	for _, e := range a.entries {
-		b.put(b.entries, e.key, e.value)
-		b.put(b.due, e.due, []byte{})
 	}
 	b.remember(a.dedupe, a.id, a.accepted)
 	b.addEvents(a.events)

@@ -26,6 +26,10 @@ type state struct {
 	// memory until the next.
 	young map[mail.ID]young
 	held  int64
+	// unlaid are the messages whose entries the buckets do not have, and some that
+	// went meanwhile; rows counts the entries that were put there.
+	unlaid []mail.ID
+	rows   int
 	// Cursors to look with: each Get of a bucket makes one of its own.
 	inMessages, inEntries, inPins *bbolt.Cursor
 }
@@ -44,9 +48,7 @@ type young struct {
 	size  int    // of the record
 	small []byte // the content; nil: only the record tells
 	plain bool   // without a content file, and not kept when it goes
-	// entry is that of the only recipient, as it was appended; empty when there are
-	// several.
-	entry encodedEntry
+	fresh *fresh
 }
 
 // batch is one group commit: a change of the state with what it changes in memory.
@@ -127,7 +129,7 @@ func under(in *bbolt.Cursor, id mail.ID) bool {
 // drop removes a message that has neither entries nor pins left, and gives the
 // content file to unlink once that is durable.
 func (b *batch) drop(id mail.ID) (file string) {
-	if under(b.inEntries, id) || under(b.inPins, id) {
+	if b.hasEntries(id) || under(b.inPins, id) {
 		return ""
 	}
 	y := b.young[id]
@@ -236,7 +238,7 @@ const (
 
 // heavy reports whether it is time for a checkpoint.
 func (s *Spool) heavy() bool {
-	return s.journal.off >= s.opts.Journal || s.now.held >= maxHeld || len(s.now.young) >= maxYoung
+	return s.journal.off >= s.opts.Journal || s.now.held >= maxHeld || len(s.now.young) >= maxYoung || s.now.rows >= maxRows
 }
 
 // keep puts units on stable storage and then into the state. It gives those that

@@ -43,9 +43,10 @@ func (s *Spool) commit(d queue.Depth, number uint64, inside bool) error {
 	return s.fail.Hit("checkpoint.durable")
 }
 
-// note writes what stands beside the records.
+// note writes what the buckets do not have yet, and what stands beside the records.
 func (s *Spool) note(d queue.Depth, number uint64) error {
 	return errors.Join(
+		s.now.layAll(),
 		s.now.meta.Put(keyState, stateRecord(d, time.Now())),
 		s.now.meta.Put(keyJournal, binary.BigEndian.AppendUint64(nil, number)),
 	)

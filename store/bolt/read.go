@@ -26,7 +26,7 @@ func (s *Spool) Lines(ctx context.Context, after queue.Line, limit int) ([]queue
 		return nil, fmt.Errorf("lines: limit %d", limit)
 	}
 	var out []queue.LineDue
-	err := s.view(func(tx *bbolt.Tx) error {
+	err := s.viewEntries(func(tx *bbolt.Tx) error {
 		c := tx.Bucket([]byte(bucketDue)).Cursor()
 		k, _ := c.First()
 		if after != (queue.Line{}) {
@@ -59,7 +59,7 @@ func (s *Spool) Page(ctx context.Context, line queue.Line, p queue.PageOptions) 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		err := s.view(func(tx *bbolt.Tx) error {
+		err := s.viewEntries(func(tx *bbolt.Tx) error {
 			entries := tx.Bucket([]byte(bucketEntries))
 			c := tx.Bucket([]byte(bucketDue)).Cursor()
 			k, _ := c.Seek(from)
@@ -117,7 +117,7 @@ func (s *Spool) Load(ctx context.Context, id mail.ID, ns []int) (*queue.Message,
 	}
 	var m *queue.Message
 	var out []queue.Entry
-	err := s.view(func(tx *bbolt.Tx) error {
+	err := s.viewEntries(func(tx *bbolt.Tx) error {
 		v, err := storedMessage(tx, id)
 		if err != nil {
 			return err
@@ -198,7 +198,7 @@ func (s *Spool) Find(ctx context.Context, f queue.Filter) ([]queue.Entry, error)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		err := s.view(func(tx *bbolt.Tx) error {
+		err := s.viewEntries(func(tx *bbolt.Tx) error {
 			c := tx.Bucket([]byte(bucketEntries)).Cursor()
 			k, v := c.Seek(from)
 			from = nil

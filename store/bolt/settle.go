@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -80,10 +79,11 @@ func (o *settleOp) apply(b *batch) error {
 	b.addEvents(o.events)
 	final := false
 	for _, st := range o.entries {
-		if st.Result != mail.Deferred && b.removeYoung(o.id, st.N) {
+		if st.Result != mail.Deferred && b.removeFresh(o.id, st.N) {
 			final = true
 			continue
 		}
+		b.lay(o.id)
 		e := b.read(o.id, st.N)
 		if e == nil {
 			continue
@@ -99,7 +99,7 @@ func (o *settleOp) apply(b *batch) error {
 		b.replaceEntry(e, &now)
 	}
 	if final {
-		if !under(b.inEntries, o.id) {
+		if !b.hasEntries(o.id) {
 			b.depth.Messages--
 		}
 		o.unlink = b.drop(o.id)
@@ -121,19 +121,6 @@ func (b *batch) read(id mail.ID, n int) *queue.Entry {
 		return nil
 	}
 	return &e
-}
-
-// removeYoung removes the only entry of a message, and reports whether it could:
-// when it is as it was appended, which needs no decoding.
-func (b *batch) removeYoung(id mail.ID, n int) bool {
-	e := b.young[id].entry
-	if n != 0 || e.key == nil || !bytes.Equal(find(b.inEntries, e.key), e.value) {
-		return false
-	}
-	b.remove(b.entries, e.key)
-	b.remove(b.due, e.due)
-	b.depth.Recipients--
-	return true
 }
 
 func (b *batch) removeEntry(e *queue.Entry) {
@@ -233,6 +220,7 @@ func (s *Spool) Alter(ctx context.Context, id mail.ID, ns []int, a queue.Alterat
 
 func (o *alterOp) apply(b *batch) error {
 	o.changed = nil
+	b.lay(o.id)
 	ns := o.ns
 	if len(ns) == 0 {
 		c := b.entries.Cursor()

@@ -1,0 +1,130 @@
+package bolt_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+	"github.com/sesame-mta/sesame/store/bolt"
+)
+
+// addTo appends a message to n recipients.
+func addTo(t *testing.T, s *bolt.Spool, m *mail.Minter, n int) mail.ID {
+	t.Helper()
+	d, err := s.Draft(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Write([]byte("x\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	msg := queue.Message{ID: m.New(now), Account: account1, Accepted: now, Size: d.Size()}
+	for i := range n {
+		to, err := mail.ParseForwardPath(fmt.Sprintf("r%d@example.org", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg.To = append(msg.To, to)
+	}
+	id, err := s.Append(t.Context(), queue.Submission{Message: msg, Content: d, Due: now, MaxAge: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func settle(t *testing.T, s *bolt.Spool, id mail.ID, result mail.Result, ns ...int) {
+	t.Helper()
+	st := queue.Settlement{ID: id}
+	for _, n := range ns {
+		st.Entries = append(st.Entries, queue.Settled{N: n, Result: result, Due: time.Now().Add(time.Minute), Attempts: 1})
+	}
+	if err := s.Commit(t.Context(), st); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// numbersOf gives the recipients of a message that are not final.
+func numbersOf(t *testing.T, s *bolt.Spool, id mail.ID) (ns []int) {
+	t.Helper()
+	entries, err := s.Find(t.Context(), queue.Filter{ID: id, Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		ns = append(ns, e.N)
+	}
+	return ns
+}
+
+// Whoever looks at the entries of a message between two settlements, each of them
+// goes once, and the rest stays.
+func TestRecipientsOfFreshMailGoOneByOne(t *testing.T) {
+	line := queue.Line{Account: account1, Domain: "example.org"}
+	for _, tc := range []struct {
+		name    string
+		journal int64
+		look    func(s *bolt.Spool, id mail.ID) error
+	}{
+		{"nobody looks", 0, func(*bolt.Spool, mail.ID) error { return nil }},
+		{"a page is read", 0, func(s *bolt.Spool, _ mail.ID) error {
+			_, err := s.Page(t.Context(), line, queue.PageOptions{Limit: 1})
+			return err
+		}},
+		{"the lines are read", 0, func(s *bolt.Spool, _ mail.ID) error {
+			_, err := s.Lines(t.Context(), queue.Line{}, 1)
+			return err
+		}},
+		{"it is loaded", 0, func(s *bolt.Spool, id mail.ID) error {
+			_, _, err := s.Load(t.Context(), id, nil)
+			return err
+		}},
+		{"an operator holds one", 0, func(s *bolt.Spool, id mail.ID) error {
+			_, err := s.Alter(t.Context(), id, []int{4}, queue.Alteration{State: queue.Held})
+			return err
+		}},
+		{"one is deferred", 0, func(s *bolt.Spool, id mail.ID) error {
+			settle(t, s, id, mail.Deferred, 4)
+			return nil
+		}},
+		{"a checkpoint is made each time", 1, func(*bolt.Spool, mail.ID) error { return nil }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := bolt.Options{Dir: t.TempDir(), Journal: tc.journal}
+			s := open(t, o)
+			m := mint(t, s)
+			other := addTo(t, s, m, 2)
+			id := addTo(t, s, m, 6)
+			settle(t, s, id, mail.Delivered, 1, 3)
+			if err := tc.look(s, id); err != nil {
+				t.Fatal(err)
+			}
+			settle(t, s, id, mail.Failed, 0, 1) // 1 is gone already
+			left := killed(t, o.Dir)
+			verify(t, left)
+			again := open(t, bolt.Options{Dir: left})
+			for name, s := range map[string]*bolt.Spool{"running": s, "after a kill": again} {
+				if ns := numbersOf(t, s, id); !slices.Equal(ns, []int{2, 4, 5}) {
+					t.Errorf("%s: entries %v", name, ns)
+				}
+				if d := s.Depth(); d.Messages != 2 || d.Recipients != 5 {
+					t.Errorf("%s: depth %+v", name, d)
+				}
+				settle(t, s, id, mail.Delivered, 2, 4, 5)
+				settle(t, s, other, mail.Delivered, 0, 1)
+				if d := s.Depth(); d.Messages != 0 || d.Recipients != 0 || d.Held != 0 {
+					t.Errorf("%s, all settled: depth %+v", name, d)
+				}
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			verify(t, o.Dir)
+			verify(t, left)
+		})
+	}
+}
