@@ -44,9 +44,9 @@ func (r *Rooms) SetSending(ctx context.Context, c *Call, enabled bool) error {
 	case err != nil:
 		return err
 	case a.SendingOff && !old.SendingOff:
-		r.Contact.Tell(a, contact.Paused(a, true))
+		r.Contact.Tell(ctx, a, contact.Paused(a, true))
 	case !a.SendingOff && old.SendingOff && !a.Paused:
-		r.Contact.Tell(a, contact.Resumed(a))
+		r.Contact.Tell(ctx, a, contact.Resumed(a))
 	}
 	return nil
 }

@@ -152,7 +152,6 @@ func (d *Daemon) Run(ctx context.Context) error {
 	back.Go(func() error { return d.queue.Run(backCtx) })
 	back.Go(func() error { return d.trace.Run(backCtx) })
 	back.Go(func() error { return d.accounts.Run(backCtx) })
-	back.Go(func() error { return d.contact.Run(backCtx) })
 	back.Go(func() error { return d.quotaWatch().Run(backCtx) })
 	back.Go(func() error { return d.reputation.Run(backCtx) })
 	back.Go(func() error { return d.forward.Run(backCtx) })

@@ -95,7 +95,7 @@ func (d *Daemon) identityChanged(c identity.Change) {
 	if err != nil {
 		return
 	}
-	d.contact.Tell(a, identityNote(c))
+	d.contact.Tell(context.Background(), a, identityNote(c))
 }
 
 // effect says what a state means, by what it is the state of.

@@ -21,8 +21,8 @@ func (d *Daemon) openReputation(context.Context) (err error) {
 			return ok
 		},
 		Simulated: d.simulated().Contains,
-		Changed: func(a account.Account, changes []reputation.Change) {
-			d.contact.Tell(a, contact.Reputation(a, changes))
+		Changed: func(ctx context.Context, a account.Account, changes []reputation.Change) error {
+			return d.contact.Mail(ctx, a, contact.Reputation(a, changes))
 		},
 		Log: d.logger("account"), Metrics: d.metrics,
 	})

@@ -69,8 +69,8 @@ func (d *Daemon) rotateKey(ctx context.Context) (id string, sealed int, err erro
 // quotaWatch tells the contacts of accounts of quotas that are nearly used up.
 func (d *Daemon) quotaWatch() *quota.Watch {
 	return &quota.Watch{Accounts: d.accounts, Ledger: d.spool, Log: d.logger("account"),
-		Warn: func(a account.Account, u quota.Usage) {
+		Warn: func(ctx context.Context, a account.Account, u quota.Usage) {
 			d.logger("account").Info("daily quota nearly used up", "account", a.ID, "to", u.Used)
-			d.contact.Tell(a, contact.QuotaNear(a, u.Used, u.Frees))
+			d.contact.Tell(ctx, a, contact.QuotaNear(a, u.Used, u.Frees))
 		}}
 }

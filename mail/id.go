@@ -145,7 +145,8 @@ func (m *Minter) New(t time.Time) ID {
 }
 
 // Derive makes the id of a message that follows from another: same parent, time
-// and label always give the same id, so that a repeat is recognised.
+// and label always give the same id, so that a repeat is recognised. What follows from no
+// message has a zero parent, and lies in the minter's lane.
 func (m *Minter) Derive(parent ID, t time.Time, label string) ID {
 	h := hmac.New(sha256.New, m.key)
 	h.Write(parent[:])
@@ -153,8 +154,12 @@ func (m *Minter) Derive(parent ID, t time.Time, label string) ID {
 	sum := h.Sum(nil)
 	id := ID{}
 	id.setTime(t)
-	// Lane of the parent: the follower lies beside it. Epoch and counter from the hash.
-	id.setFields(uint64(parent.Lane())<<46 | binary.BigEndian.Uint64(sum)>>18)
+	lane := parent.Lane() // the follower lies beside it
+	if parent.IsZero() {
+		lane = m.lane
+	}
+	// Epoch and counter from the hash.
+	id.setFields(uint64(lane)<<46 | binary.BigEndian.Uint64(sum)>>18)
 	m.sign(&id)
 	return id
 }

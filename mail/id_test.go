@@ -122,6 +122,9 @@ func TestADerivedIDIsTheSameAgainAndLiesBesideItsParent(t *testing.T) {
 	if !m.Verify(id) || id.Lane() != parent.Lane() || !id.Time().Equal(at.Truncate(time.Millisecond)) {
 		t.Errorf("%v: lane %d, time %v", id, id.Lane(), id.Time())
 	}
+	if orphan := m.Derive(mail.ID{}, at, "dsn"); !m.Verify(orphan) || orphan.Lane() != 7 || orphan != minter(t, 7, 10).Derive(mail.ID{}, at, "dsn") {
+		t.Errorf("%v without a parent: lane %d", orphan, orphan.Lane())
+	}
 	for name, other := range map[string]mail.ID{
 		"parent": parent, "label": m.Derive(parent, at, "dsn2"), "time": m.Derive(parent, at.Add(time.Second), "dsn"),
 		"another parent": m.Derive(m.New(accepted), at, "dsn"),

@@ -25,7 +25,7 @@ type Watch struct {
 	Accounts *account.Book
 	Ledger   Ledger
 	// Warn is called with an account that has used 80 % of its quota or more.
-	Warn func(a account.Account, u Usage)
+	Warn func(ctx context.Context, a account.Account, u Usage)
 	Log  *slog.Logger
 }
 
@@ -64,7 +64,7 @@ func (w *Watch) look(ctx context.Context, now time.Time) error {
 			errs = append(errs, err)
 			continue
 		}
-		w.Warn(a, u)
+		w.Warn(ctx, a, u)
 	}
 	return errors.Join(errs...)
 }

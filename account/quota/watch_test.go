@@ -44,7 +44,7 @@ func TestANearlyUsedQuotaIsToldOnceADay(t *testing.T) {
 		var warned atomic.Int64
 		watch := func(b *account.Book, f func()) {
 			ctx, cancel := context.WithCancel(t.Context())
-			w := &quota.Watch{Accounts: b, Ledger: &l, Warn: func(a account.Account, _ quota.Usage) {
+			w := &quota.Watch{Accounts: b, Ledger: &l, Warn: func(_ context.Context, a account.Account, _ quota.Usage) {
 				if a.Name == "shop" {
 					warned.Add(1)
 				} else {
@@ -114,7 +114,7 @@ func TestAQuotaThatCannotBeReadHidesNoOther(t *testing.T) {
 			ids = append(ids, a.ID)
 		}
 		var told []string
-		w := &quota.Watch{Accounts: b, Ledger: halfDeaf{slices.Min(ids)}, Warn: func(a account.Account, _ quota.Usage) { told = append(told, a.ID) }}
+		w := &quota.Watch{Accounts: b, Ledger: halfDeaf{slices.Min(ids)}, Warn: func(_ context.Context, a account.Account, _ quota.Usage) { told = append(told, a.ID) }}
 		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 		defer cancel()
 		if err := w.Run(ctx); err != nil || !slices.Equal(told, []string{slices.Max(ids)}) {

@@ -89,9 +89,9 @@ type Options struct {
 	// Simulated tells the domains of the mailbox simulator; nil is none. Mail to them
 	// does not count either.
 	Simulated func(domain string) bool
-	// Changed is told of new states of an account and what belongs to it; nil is
-	// nobody.
-	Changed func(a account.Account, changes []Change)
+	// Changed is told of new states of an account and what belongs to it, again and
+	// over a restart until it gives nil; nil is nobody.
+	Changed func(ctx context.Context, a account.Account, changes []Change) error
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }
@@ -110,6 +110,7 @@ const idle = 90 * 24 * time.Hour
 // rating is a Rating with its windows.
 type rating struct {
 	state               State
+	untold              State // that the present one came from, until that is told
 	since, fresh, last  time.Time
 	bounces, complaints window
 }

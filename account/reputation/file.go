@@ -35,6 +35,7 @@ type ratingData struct {
 	Name       string     `json:"name,omitempty"`
 	State      string     `json:"state"`
 	Since      time.Time  `json:"since"`
+	Untold     string     `json:"untold,omitempty"` // the state before, until the change was told
 	Fresh      time.Time  `json:"fresh,omitzero"`
 	Last       time.Time  `json:"last"`
 	Bounces    [][3]int64 `json:"bounces,omitempty"`
@@ -123,10 +124,14 @@ func (b *Book) kept() (days []time.Time, err error) {
 func (b *Book) ratingsData() ratingsData {
 	data := ratingsData{V: version, Domains: maps.Clone(b.domains)}
 	for s, r := range b.ratings {
-		data.Ratings = append(data.Ratings, ratingData{
+		d := ratingData{
 			Account: s.Account, Kind: s.Kind, Name: s.Name, State: r.state.String(), Since: r.since, Fresh: r.fresh, Last: r.last,
 			Bounces: r.bounces.data(), Complaints: r.complaints.data(),
-		})
+		}
+		if r.untold != 0 {
+			d.Untold = r.untold.String()
+		}
+		data.Ratings = append(data.Ratings, d)
 	}
 	return data
 }
@@ -217,8 +222,9 @@ func (b *Book) loadRatings() error {
 		if !ok {
 			return fmt.Errorf("reputation: %s: unknown state %q", ratingsFile, d.State)
 		}
+		untold, _ := stateOf(d.Untold)
 		b.ratings[Subject{d.Account, d.Kind, d.Name}] = &rating{
-			state: state, since: d.Since, fresh: d.Fresh, last: d.Last,
+			state: state, untold: untold, since: d.Since, fresh: d.Fresh, last: d.Last,
 			bounces: windowOf(d.Bounces), complaints: windowOf(d.Complaints),
 		}
 		if d.Kind != Account {

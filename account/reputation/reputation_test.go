@@ -3,6 +3,7 @@ package reputation_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -73,10 +74,11 @@ func world(t *testing.T, f func(*testing.T, *rig), alter ...func(*reputation.Opt
 				return accountID == id && to.Domain() == "own.example.org"
 			},
 			Simulated: func(domain string) bool { return domain == "simulator.example.org" },
-			Changed: func(a account.Account, changes []reputation.Change) {
+			Changed: func(_ context.Context, a account.Account, changes []reputation.Change) error {
 				for _, c := range changes {
 					r.told = append(r.told, a.Name+" "+c.String())
 				}
+				return nil
 			},
 		}
 		for _, f := range alter {
@@ -382,6 +384,95 @@ func TestAPauseIsNotLostByACrash(t *testing.T) {
 		}
 		if got := crashed.Rating(r.own().Subject); got.State != reputation.Paused || got.Bounces.Mails != 1000 {
 			t.Errorf("%+v", got)
+		}
+	}, strict)
+}
+
+// errDiskFull is what a Changed gives that could not tell anybody.
+var errDiskFull = errors.New("disk is full")
+
+func TestWhatWasNotTakenIsToldAgainAndOutlivesACrash(t *testing.T) {
+	world(t, func(t *testing.T, r *rig) {
+		tries := 0
+		r.stop()
+		tell := r.o.Changed
+		var since time.Time
+		r.o.Changed = func(_ context.Context, _ account.Account, changes []reputation.Change) error {
+			tries++
+			since = changes[0].Since
+			return errDiskFull
+		}
+		r.start()
+		r.bounced(1000)
+		r.settle()
+		time.Sleep(2 * time.Minute)
+		r.settle()
+		if tries < 3 {
+			t.Errorf("%d tries", tries)
+		}
+		// Another goes on from the files as they lie there now.
+		deaf, first, dir := r.stop, since, r.o.Dir+"-crashed"
+		if err := os.CopyFS(dir, os.DirFS(r.o.Dir)); err != nil {
+			t.Fatal(err)
+		}
+		r.o.Dir = dir
+		r.o.Changed = func(ctx context.Context, a account.Account, changes []reputation.Change) error {
+			if !changes[0].Since.Equal(first) {
+				t.Errorf("since %v, first told %v", changes[0].Since, first)
+			}
+			return tell(ctx, a, changes)
+		}
+		r.start()
+		time.Sleep(time.Minute)
+		if told := r.tell(); strings.Count(told, "\n") != 2 || !strings.Contains(told, "account: paused after healthy, 1000 hard bounces among 1000") ||
+			!strings.Contains(told, "configset news: severe after healthy") {
+			t.Errorf("told %s", told)
+		}
+		time.Sleep(2 * time.Minute)
+		if told := r.tell(); told != "" {
+			t.Errorf("told again %s", told)
+		}
+		deaf()
+	}, strict)
+}
+
+// lookOn does something before an account is changed.
+type lookOn struct {
+	*accounts
+	f func()
+}
+
+func (l lookOn) Update(ctx context.Context, id string, f func(*account.Account)) (account.Account, error) {
+	l.f()
+	return l.accounts.Update(ctx, id, f)
+}
+
+func TestWhatAnAccountIsPausedForIsKeptBeforeItAndTheStateBeforeAnybodyIsTold(t *testing.T) {
+	world(t, func(t *testing.T, r *rig) {
+		r.stop()
+		kept := func(state reputation.State) {
+			crashed, err := reputation.Open(reputation.Options{Dir: r.o.Dir, Accounts: r.accounts})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			got := crashed.Rating(reputation.Subject{Account: id, Kind: reputation.Account})
+			if got.State != state || got.Bounces.Bad != 1000 {
+				t.Errorf("kept is %+v", got)
+			}
+		}
+		r.o.Accounts = lookOn{r.accounts, func() { kept(reputation.Healthy) }}
+		told := false
+		r.o.Changed = func(context.Context, account.Account, []reputation.Change) error {
+			told = true
+			kept(reputation.Paused)
+			return nil
+		}
+		r.start()
+		r.bounced(1000)
+		r.settle()
+		if !told {
+			t.Error("nobody was told")
 		}
 	}, strict)
 }

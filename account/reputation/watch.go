@@ -18,7 +18,8 @@ const (
 
 // Run looks at the rates a second after each bad outcome and once a minute, pauses
 // accounts and tells of new states, until ctx ends. It writes what was counted once
-// a minute, after each new state, and at the end: a crash loses a minute of it.
+// a minute, before a pause, after each new state, and at the end: a crash loses a
+// minute of it, and no new state.
 func (b *Book) Run(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -36,9 +37,7 @@ func (b *Book) Run(ctx context.Context) error {
 		case <-rest.C:
 			bad = b.bad
 		case <-bad:
-			if b.look(ctx) {
-				b.keep()
-			}
+			b.look(ctx)
 			bad = nil
 			rest.Reset(breath)
 		}
@@ -52,9 +51,10 @@ func (b *Book) keep() {
 	}
 }
 
-// look finds new states and sees to what follows. It reports whether there were any.
-func (b *Book) look(ctx context.Context) bool {
-	changes := map[string][]Change{}
+// look finds new states and sees to what follows. A crash on the way leaves what was
+// counted, and what is not told yet.
+func (b *Book) look(ctx context.Context) {
+	moved := false
 	for _, r := range b.list(b.moves) {
 		a, err := b.o.Accounts.Lookup(r.Account)
 		if err != nil {
@@ -65,6 +65,7 @@ func (b *Book) look(ctx context.Context) bool {
 		case r.State == Paused && !a.Paused:
 			to = Healthy // it was resumed, and the server stopped before it was told
 		case to == Severe && r.Kind == Account && b.strict(a):
+			b.keep()
 			if a, err = b.pause(ctx, a); err != nil {
 				b.o.Log.Error("account not paused", "account", a.ID, "err", err)
 				continue
@@ -72,13 +73,16 @@ func (b *Book) look(ctx context.Context) bool {
 			to = Paused
 		}
 		if c, ok := b.move(r, to); ok {
-			changes[a.ID] = append(changes[a.ID], c)
+			b.note(c)
+			moved = true
 		}
 	}
-	for id, list := range changes {
-		b.tell(id, list)
+	if moved {
+		b.keep()
 	}
-	return len(changes) > 0
+	if b.tell(ctx) {
+		b.keep()
+	}
 }
 
 // moves reports, under the lock, whether a subject may have a new state.
@@ -107,7 +111,8 @@ func (b *Book) pause(ctx context.Context, a account.Account) (account.Account, e
 	return paused, nil
 }
 
-// move puts a subject into a new state, unless that changed meanwhile.
+// move puts a subject into a new state, unless that changed meanwhile, and notes that
+// it is to be told.
 func (b *Book) move(seen Rating, to State) (Change, bool) {
 	now := time.Now()
 	b.mu.Lock()
@@ -120,26 +125,64 @@ func (b *Book) move(seen Rating, to State) (Change, bool) {
 		b.anew(now, seen.Subject)
 	} else {
 		r.state, r.since = to, now
-		b.unkept = true
 	}
+	r.untold, b.unkept = seen.State, true
 	return Change{r.show(seen.Subject), seen.State}, true
 }
 
-// tell tells the log, the metrics and who asked for it.
-func (b *Book) tell(id string, changes []Change) {
-	for _, c := range changes {
-		b.changed.WithLabelValues(c.State.String()).Inc()
-		log := b.o.Log.Warn
-		if c.State == Healthy {
-			log = b.o.Log.Info
+// note counts a change and logs it.
+func (b *Book) note(c Change) {
+	b.changed.WithLabelValues(c.State.String()).Inc()
+	log := b.o.Log.Warn
+	if c.State == Healthy {
+		log = b.o.Log.Info
+	}
+	log("reputation changed", "account", c.Account, "text", c.String())
+}
+
+// tell tells who asked for it of new states, and reports whether there was something
+// to tell. What is not taken is told again with the next look.
+func (b *Book) tell(ctx context.Context) (told bool) {
+	changes := map[string][]Change{}
+	for _, c := range b.untold() {
+		changes[c.Account] = append(changes[c.Account], c)
+	}
+	for id, list := range changes {
+		a, err := b.o.Accounts.Lookup(id)
+		if err == nil && b.o.Changed != nil {
+			err = b.o.Changed(ctx, a, list)
 		}
-		log("reputation changed", "account", id, "text", c.String())
+		if err != nil {
+			b.o.Log.Warn("reputation not told", "account", id, "err", err)
+			continue
+		}
+		b.taken(list)
+		told = true
 	}
-	if b.o.Changed == nil {
-		return
+	return told
+}
+
+// untold gives what is to be told, in the order of list.
+func (b *Book) untold() (changes []Change) {
+	rs := b.list(func(s Subject) bool { return b.ratings[s].untold != 0 })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range rs {
+		if now := b.ratings[r.Subject]; now != nil && now.untold != 0 {
+			changes = append(changes, Change{r, now.untold})
+		}
 	}
-	if a, err := b.o.Accounts.Lookup(id); err == nil {
-		b.o.Changed(a, changes)
+	return changes
+}
+
+// taken notes what was told.
+func (b *Book) taken(changes []Change) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range changes {
+		if r := b.ratings[c.Subject]; r != nil && r.since.Equal(c.Since) {
+			r.untold, b.unkept = 0, true
+		}
 	}
 }
 

@@ -232,19 +232,19 @@ func (s *Server) changeAccount(r *http.Request) (any, error) {
 	if old.Paused && !a.Paused {
 		s.freshStart(reputation.Subject{Account: a.ID, Kind: reputation.Account})
 	}
-	s.tell(old, a)
+	s.tell(r.Context(), old, a)
 	return show(a), nil
 }
 
 // tell tells the contact of a pause that began, or of the end of the last one.
-func (s *Server) tell(old, a account.Account) {
+func (s *Server) tell(ctx context.Context, old, a account.Account) {
 	switch {
 	case a.Paused && !old.Paused:
-		s.o.Contact.Tell(a, contact.Paused(a, false))
+		s.o.Contact.Tell(ctx, a, contact.Paused(a, false))
 	case a.SendingOff && !old.SendingOff:
-		s.o.Contact.Tell(a, contact.Paused(a, true))
+		s.o.Contact.Tell(ctx, a, contact.Paused(a, true))
 	case (old.Paused || old.SendingOff) && !a.Paused && !a.SendingOff:
-		s.o.Contact.Tell(a, contact.Resumed(a))
+		s.o.Contact.Tell(ctx, a, contact.Resumed(a))
 	}
 }
 

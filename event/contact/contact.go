@@ -2,6 +2,7 @@ package contact
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -12,17 +13,16 @@ import (
 	"github.com/sesame-mta/sesame/mail/message"
 )
 
-const (
-	// waiting bounds the notes that are not mailed yet.
-	waiting = 256
-	// submitTime bounds the wait for the spool.
-	submitTime = time.Minute
-)
+// submitTime bounds the wait for the spool.
+const submitTime = time.Minute
 
 // Note is something that the contact of an account is told.
 type Note struct {
 	Subject string
 	Text    string // of plain ASCII, lines parted by "\n"
+	// At is when it came to be; zero is now. An account's note with the same time
+	// and subject is the same mail, so that who is not sure tells it again.
+	At time.Time
 }
 
 // Options is what a Mailer needs. Domain, Submit and Minter must be set.
@@ -34,80 +34,52 @@ type Options struct {
 	Log    *slog.Logger
 }
 
-// Mailer mails contacts. A nil Mailer tells nobody.
-type Mailer struct {
-	o     Options
-	notes chan note
-}
-
-type note struct {
-	Note
-	account account.Account
-	at      time.Time
-}
+// Mailer mails contacts. A nil Mailer tells nobody. It is safe for concurrent use.
+type Mailer struct{ o Options }
 
 // New makes a mailer.
 func New(o Options) *Mailer {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Mailer{o: o, notes: make(chan note, waiting)}
+	return &Mailer{o}
 }
 
-// Tell puts a note on its way to an account's contact, when it has one. It never
-// waits; what is too much at once is left out, and the log says so.
-func (m *Mailer) Tell(a account.Account, n Note) {
+// Tell is Mail for those who tell once: what fails is logged.
+func (m *Mailer) Tell(ctx context.Context, a account.Account, n Note) {
+	if err := m.Mail(ctx, a, n); err != nil {
+		m.o.Log.Warn("contact was not told", "account", a.ID, "text", n.Subject, "err", err)
+	}
+}
+
+// Mail mails a note to an account's contact, when it has one. The mail is on stable
+// storage when it returns nil. What happened is told even when ctx ends.
+func (m *Mailer) Mail(ctx context.Context, a account.Account, n Note) error {
 	if m == nil || a.Contact == "" {
-		return
+		return nil
 	}
-	select {
-	case m.notes <- note{n, a, time.Now()}:
-	default:
-		m.o.Log.Warn("contact was not told, too much is waiting", "account", a.ID, "text", n.Subject)
-	}
-}
-
-// Run mails what it is told until ctx ends, and then what is left.
-func (m *Mailer) Run(ctx context.Context) error {
-	for {
-		select {
-		case n := <-m.notes:
-			m.mail(ctx, n)
-		case <-ctx.Done():
-			for {
-				select {
-				case n := <-m.notes:
-					m.mail(ctx, n)
-				default:
-					return nil
-				}
-			}
-		}
-	}
-}
-
-func (m *Mailer) mail(ctx context.Context, n note) {
-	to, err := mail.ParseForwardPath(n.account.Contact)
-	if err == nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTime)
-		defer cancel()
-		err = m.o.Submit.SubmitNotice(ctx, m.compose(n, to))
-	}
+	to, err := mail.ParseForwardPath(a.Contact)
 	if err != nil {
-		m.o.Log.Warn("contact was not told", "account", n.account.ID, "text", n.Subject, "err", err)
+		return fmt.Errorf("contact: %w", err)
 	}
+	if n.At.IsZero() {
+		n.At = time.Now()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTime)
+	defer cancel()
+	return m.o.Submit.SubmitNotice(ctx, m.compose(a.ID, n, to))
 }
 
 // compose writes the mail. It is our own, not the account's: it must go out when
 // the account may not send.
-func (m *Mailer) compose(n note, to mail.ForwardPath) event.Notice {
-	id := m.o.Minter.New(n.at)
+func (m *Mailer) compose(accountID string, n Note, to mail.ForwardPath) event.Notice {
+	id := m.o.Minter.Derive(mail.ID{}, n.At, "contact "+accountID+" "+n.Subject)
 	var h []byte
 	for _, f := range [][2]string{
 		{"From", "no-reply@" + m.o.Domain},
 		{"To", to.String()},
 		{"Subject", n.Subject},
-		{"Date", message.Date(n.at)},
+		{"Date", message.Date(n.At)},
 		{"Message-ID", message.NewMessageID(id, m.o.Domain)},
 		{"Auto-Submitted", "auto-generated"}, // RFC 3834 section 5
 		{"MIME-Version", "1.0"},

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/sesame-mta/sesame/account"
@@ -25,7 +24,10 @@ type desk struct {
 	fail error
 }
 
-func (d *desk) SubmitNotice(_ context.Context, n event.Notice) error {
+func (d *desk) SubmitNotice(ctx context.Context, n event.Notice) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.fail != nil {
@@ -46,26 +48,14 @@ func mailer(t testing.TB, d *desk) *contact.Mailer {
 	return contact.New(contact.Options{Domain: "mx1.example.com", Submit: d, Minter: minter, Keys: func() []string { return []string{"key"} }})
 }
 
-// run mails what was told and gives it.
-func run(t *testing.T, m *contact.Mailer, d *desk) []event.Notice {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := m.Run(ctx); err != nil {
-		t.Error(err)
-	}
-	return d.got
-}
-
 func TestAContactIsToldByAMailOfOurOwn(t *testing.T) {
 	d := &desk{}
 	m := mailer(t, d)
-	m.Tell(shop, contact.QuotaNear(shop, 170, time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)))
-	got := run(t, m, d)
-	if len(got) != 1 {
-		t.Fatalf("%d mails", len(got))
+	m.Tell(t.Context(), shop, contact.QuotaNear(shop, 170, time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)))
+	if len(d.got) != 1 {
+		t.Fatalf("%d mails", len(d.got))
 	}
-	n := got[0]
+	n := d.got[0]
 	if n.To.String() != "ann@example.org" || n.Account != account.SystemID || n.ID.IsZero() || len(n.Keys) != 1 {
 		t.Errorf("%+v", n)
 	}
@@ -89,22 +79,59 @@ func TestAContactIsToldByAMailOfOurOwn(t *testing.T) {
 func TestNobodyIsToldWithoutAContact(t *testing.T) {
 	d := &desk{}
 	m := mailer(t, d)
-	m.Tell(account.Account{Name: "shop"}, contact.Resumed(shop))
-	(*contact.Mailer)(nil).Tell(shop, contact.Resumed(shop))
-	if got := run(t, m, d); len(got) != 0 {
-		t.Errorf("%d mails", len(got))
+	m.Tell(t.Context(), account.Account{Name: "shop"}, contact.Resumed(shop))
+	(*contact.Mailer)(nil).Tell(t.Context(), shop, contact.Resumed(shop))
+	if len(d.got) != 0 {
+		t.Errorf("%d mails", len(d.got))
 	}
 }
 
-func TestTellNeverWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := &desk{fail: errors.New("disk is full")}
-		m := mailer(t, d)
-		for range 10_000 {
-			m.Tell(shop, contact.Paused(shop, true))
+func TestANoteThatIsToldTwiceIsOneMail(t *testing.T) {
+	d := &desk{}
+	m := mailer(t, d)
+	at := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	other := shop
+	other.ID = "210987654321"
+	for _, x := range []struct {
+		account.Account
+		contact.Note
+	}{
+		{shop, contact.Note{Subject: "a", At: at}}, {shop, contact.Note{Subject: "a", At: at}},
+		{shop, contact.Note{Subject: "b", At: at}}, {shop, contact.Note{Subject: "a", At: at.Add(time.Second)}}, {other, contact.Note{Subject: "a", At: at}},
+	} {
+		if err := m.Mail(t.Context(), x.Account, x.Note); err != nil {
+			t.Fatal(err)
 		}
-		run(t, m, d)
-	})
+	}
+	ids := map[mail.ID]int{}
+	for _, n := range d.got {
+		ids[n.ID]++
+	}
+	if len(ids) != 4 || ids[d.got[0].ID] != 2 || !d.got[0].ID.Time().Equal(at) {
+		t.Errorf("%v", ids)
+	}
+}
+
+func TestWhoTellsHearsThatItFailedAndIsNotBrokenOff(t *testing.T) {
+	d := &desk{}
+	m := mailer(t, d)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := m.Mail(ctx, shop, contact.Resumed(shop)); err != nil || len(d.got) != 1 {
+		t.Errorf("%v, %d mails", err, len(d.got))
+	}
+	d.fail = errors.New("disk is full")
+	if err := m.Mail(ctx, shop, contact.Resumed(shop)); !errors.Is(err, d.fail) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestAReputationIsOfTheTimeOfItsLastChange(t *testing.T) {
+	at := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	n := contact.Reputation(shop, []reputation.Change{{Rating: reputation.Rating{Since: at}}, {Rating: reputation.Rating{Since: at.Add(-time.Hour)}}})
+	if !n.At.Equal(at) {
+		t.Errorf("at %v", n.At)
+	}
 }
 
 func TestTheSubjectSaysTheWorstOfAReputation(t *testing.T) {

@@ -50,6 +50,9 @@ func Reputation(a account.Account, changes []reputation.Change) Note {
 	for _, c := range changes {
 		fmt.Fprintf(&b, "\n%s\n", c)
 		worst = max(worst, c.State)
+		if c.Since.After(n.At) {
+			n.At = c.Since // the same when it is told again
+		}
 	}
 	switch worst {
 	case reputation.Paused:
