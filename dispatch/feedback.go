@@ -165,7 +165,7 @@ func (d *Dispatcher) feedbackEvents(m *queue.Message, f *Feedback) []event.Event
 		return nil
 	}
 	return []event.Event{{
-		Type: f.Type, Message: m.ID, Account: m.Account, Time: f.Time, Recipients: f.Recipients, Mail: m.Mail,
+		Type: f.Type, Message: m.ID, Account: m.Account, Time: f.Time, Recipients: f.Recipients,
 		ReportingMTA: f.ReportingMTA, Report: f.Report, Change: f.Change, Consumers: consumers,
 	}}
 }

@@ -144,7 +144,7 @@ func (d *Dispatcher) reject(ctx context.Context, lease *queue.Lease, f *finding)
 		}
 		if consumers := d.interest(event.Reject, m); len(consumers) > 0 {
 			events = append(events, event.Event{Type: event.Reject, Message: m.ID, Account: m.Account, Time: now,
-				Recipients: rs, Mail: m.Mail, Consumers: consumers})
+				Recipients: rs, Consumers: consumers})
 		}
 	}
 	d.tell(ctx, m, verdicts, now)

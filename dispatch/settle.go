@@ -177,7 +177,7 @@ func (d *Dispatcher) events(m *queue.Message, verdicts []verdict, now time.Time)
 		}
 		for _, rs := range parts {
 			events = append(events, event.Event{
-				Type: t, Message: m.ID, Account: m.Account, Time: now, Recipients: rs, Mail: m.Mail, Consumers: consumers,
+				Type: t, Message: m.ID, Account: m.Account, Time: now, Recipients: rs, Consumers: consumers,
 			})
 		}
 	}

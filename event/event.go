@@ -63,8 +63,10 @@ type Event struct {
 	Account    string // 12 digits
 	Time       time.Time
 	Recipients []Recipient
-	// Mail is the mail object of SES (spec section 8.2) as JSON, made once, when the
-	// message was accepted: content may be gone when the event is told. It is empty
+	// Mail is the mail object of SES (spec section 8.2), made once, when the message
+	// was accepted: content may be gone when the event is told. The engine keeps it
+	// once for all events of a message (queue.Message.Mail) and gives it to
+	// destinations that read one; whoever makes an event leaves it empty. It is empty
 	// for mail that no destination was interested in.
 	Mail []byte
 	// ReportingMTA is, for a Bounce that came back by mail, the host that told of

@@ -37,8 +37,9 @@ type Message struct {
 	// Identity is the name of the identity that covered its From field when it was
 	// accepted; for events and for reputation.
 	Identity string
-	// Mail is the mail object for its events (event.Event); empty when no
-	// destination was interested at acceptance.
+	// Mail is the mail object, which destinations find in its events (event.Event)
+	// until they have acknowledged the last; empty when none was interested at
+	// acceptance.
 	Mail []byte
 	// MessageID is the Message-ID field as it leaves, for the log and the trace.
 	MessageID string

@@ -15,7 +15,7 @@ func (d *Desk) told(t event.Type, m *queue.Message) (event.Event, bool) {
 	}
 	names := d.o.Interest(t, m)
 	return event.Event{Type: t, Message: m.ID, Account: m.Account, Time: m.Accepted,
-		Recipients: recipients(m.To), Mail: m.Mail, Consumers: names}, len(names) > 0
+		Recipients: recipients(m.To), Consumers: names}, len(names) > 0
 }
 
 // failed makes a submission one of events only: first that the call was accepted,

@@ -30,6 +30,7 @@ type appendOp struct {
 	accepted int64
 	file     string // content file, empty when small
 	small    []byte // the content then, in value; nil when it comes from the journal
+	mail     []byte // the mail object; nil when it comes from the journal
 	keep     bool
 
 	first mail.ID // the id that counts: of this message or of the first
@@ -68,7 +69,7 @@ func (s *Spool) Append(ctx context.Context, sub queue.Submission) (mail.ID, erro
 	}
 	a.value, err = encodeMessage(&sub.Message, a.file, d.size, d.buf)
 	if err == nil && a.file == "" {
-		a.small = a.value[len(a.value)-len(d.buf):]
+		a.small, a.mail = a.value[len(a.value)-len(d.buf):], sub.Message.Mail
 	}
 	defer s.held.Add(-int64(cap(d.buf))) // the record is as large
 	s.buffers.give(d.buf)
@@ -95,6 +96,13 @@ func (s *Spool) appendEvents(sub *queue.Submission) (mail.ID, error) {
 	a, err := encodeAppend(sub)
 	if err != nil {
 		return mail.ID{}, fmt.Errorf("append: %w", err)
+	}
+	if tellsDestination(a.events) {
+		// A message of a mail object only.
+		m := queue.Message{Account: sub.Message.Account, Accepted: sub.Message.Accepted, Mail: sub.Message.Mail}
+		if a.value, err = encodeMessage(&m, "", 0, nil); err != nil {
+			return mail.ID{}, fmt.Errorf("append: %w", err)
+		}
 	}
 	err = s.submit(a.unit())
 	s.metrics.appended(err)
@@ -213,12 +221,18 @@ func (a *appendOp) apply(b *batch) error {
 		return b.s.ledger.overdrawn(a.charge.Account, a.minute, n, a.charge.Limit)
 	}
 	if len(a.entries) > 0 { // else there are events only
-		y := young{size: len(a.value), small: a.small, plain: a.small != nil && !a.keep}
+		y := young{size: len(a.value), small: a.small, plain: a.small != nil && !a.keep, mail: a.mail}
 		y.fresh = b.await(a.id, a.entries)
 		b.put(b.messages, a.id[:], a.value)
 		b.young[a.id] = y
 		b.held += int64(len(a.value))
 		b.depth.Messages++
+	} else if len(a.value) > 0 {
+		r, _, err := openMessageRecord(a.value)
+		if err != nil {
+			return err
+		}
+		b.keepObject(a.id, 0, r.Mail)
 	}
 	b.remember(a.dedupe, a.id, a.accepted)
 	b.addEvents(a.events)

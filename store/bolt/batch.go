@@ -21,6 +21,8 @@ type state struct {
 	messages, entries, due, outbox, pins, dedupe, expiry, usage, meta *bbolt.Bucket
 	// kept and keys are the buckets of kept messages; nil until there are any.
 	kept, keys *bbolt.Bucket
+	// objects are the mail objects that events refer to; nil until there are any.
+	objects *bbolt.Bucket
 	// young are the messages since the checkpoint that are still there; held counts
 	// the octets of their records and those of events and of what is kept: what is in
 	// memory until the next.
@@ -48,6 +50,8 @@ type young struct {
 	size  int    // of the record
 	small []byte // the content; nil: only the record tells
 	plain bool   // without a content file, and not kept when it goes
+	mail  []byte // of a plain one the mail object
+	refs  uint32 // events for destinations that refer to it
 	fresh *fresh
 }
 
@@ -84,7 +88,7 @@ func (s *Spool) begin() error {
 		messages: get(bucketMessages), entries: get(bucketEntries), due: get(bucketDue),
 		outbox: get(bucketOutbox), pins: get(bucketPins), dedupe: get(bucketDedupe),
 		expiry: get(bucketExpiry), usage: get(bucketUsage), meta: get(bucketMeta),
-		kept: get(bucketKeptMessages), keys: get(bucketKeptKeys),
+		kept: get(bucketKeptMessages), keys: get(bucketKeptKeys), objects: get(bucketObjects),
 	}
 	s.now.inMessages, s.now.inEntries, s.now.inPins = s.now.messages.Cursor(), s.now.entries.Cursor(), s.now.pins.Cursor()
 	// Ids grow with time, so pages are filled from the front.
@@ -133,18 +137,20 @@ func (b *batch) drop(id mail.ID) (file string) {
 		return ""
 	}
 	y := b.young[id]
+	object := y.mail
 	if !y.plain {
 		v := b.messages.Get(id[:])
 		if v == nil {
 			return ""
 		}
 		if r, _, err := openMessageRecord(v); err == nil {
-			file = r.ContentFile
+			file, object = r.ContentFile, r.Mail
 			if r.Keep {
 				b.keep(id, r)
 			}
 		}
 	}
+	b.leave(id, y.refs, object)
 	b.remove(b.messages, id[:])
 	b.held -= int64(y.size)
 	delete(b.young, id)

@@ -138,6 +138,9 @@ func (c *checker) state(tx *bbolt.Tx) error {
 	if err := c.keptMessages(tx); err != nil {
 		return err
 	}
+	if err := c.objects(tx); err != nil {
+		return err
+	}
 	tell := func(where string, err error) { c.add(where, "%v", err) }
 	if err := (&ledger{}).load(tx.Bucket([]byte(bucketUsage)), tell); err != nil {
 		return err

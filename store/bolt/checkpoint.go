@@ -47,6 +47,7 @@ func (s *Spool) commit(d queue.Depth, number uint64, inside bool) error {
 func (s *Spool) note(d queue.Depth, number uint64) error {
 	return errors.Join(
 		s.now.layAll(),
+		s.now.noteRefs(),
 		s.now.meta.Put(keyState, stateRecord(d, time.Now())),
 		s.now.meta.Put(keyJournal, binary.BigEndian.AppendUint64(nil, number)),
 	)

@@ -104,10 +104,10 @@ func worker(s *bolt.Spool, minter *mail.Minter, w int, say func(string, mail.ID)
 			return err
 		}
 		_, err = s.Append(ctx, queue.Submission{
-			Message: queue.Message{ID: id, Account: account1, To: []mail.ForwardPath{to, to}, Accepted: now, Size: d.Size(), Keep: i%2 == 0},
+			Message: queue.Message{ID: id, Account: account1, To: []mail.ForwardPath{to, to}, Accepted: now, Size: d.Size(), Keep: i%2 == 0, Mail: []byte(id.String())},
 			Content: d, Due: now, MaxAge: time.Hour,
 			Charge: queue.Charge{Account: account1, Recipients: 2},
-			Events: []event.Event{{Type: event.Send, Message: id, Account: account1, Time: now, Consumers: []string{"c"}}},
+			Events: []event.Event{{Type: event.Send, Message: id, Account: account1, Time: now, Consumers: []string{"c", hook}}},
 		})
 		if err != nil {
 			return err
@@ -119,7 +119,7 @@ func worker(s *bolt.Spool, minter *mail.Minter, w int, say func(string, mail.ID)
 		say("settling", id)
 		err = s.Commit(ctx, queue.Settlement{
 			ID: id, Entries: []queue.Settled{{N: 0, Result: mail.Delivered}, {N: 1, Result: mail.Failed}},
-			Events: []event.Event{{Type: event.Bounce, Message: id, Account: account1, Time: now, Consumers: []string{"c"}}},
+			Events: []event.Event{{Type: event.Bounce, Message: id, Account: account1, Time: now, Consumers: []string{"c", hook}}},
 		})
 		if err != nil {
 			return err
@@ -130,23 +130,28 @@ func worker(s *bolt.Spool, minter *mail.Minter, w int, say func(string, mail.ID)
 				return err
 			}
 			say("told", id)
-			records, err := s.Read(ctx, "c", 0, 10)
-			if err != nil {
-				return err
-			}
-			var seqs []uint64
-			for _, r := range records {
-				seqs = append(seqs, r.Seq)
-			}
-			if err := s.Ack(ctx, "c", seqs...); err != nil {
-				return err
+			for _, consumer := range []string{"c", hook} {
+				records, err := s.Read(ctx, consumer, 0, 10)
+				if err != nil {
+					return err
+				}
+				var seqs []uint64
+				for _, r := range records {
+					seqs = append(seqs, r.Seq)
+				}
+				if err := s.Ack(ctx, consumer, seqs...); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return nil
 }
 
-const account1 = "000000000001"
+const (
+	account1 = "000000000001"
+	hook     = "to/" + account1 + "/set/hook"
+)
 
 // child is what a killed child had confirmed.
 type child struct {
@@ -244,6 +249,15 @@ func survey(t *testing.T, dir string, all []child) {
 	records, err := s.Read(ctx, "late", 0, 1_000_000)
 	if err != nil {
 		t.Fatal(err)
+	}
+	waiting, err := s.Read(ctx, hook, 0, 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range waiting {
+		if e := r.Event; string(e.Mail) != e.Message.String() {
+			t.Errorf("event %d of %s has the mail object %q", r.Seq, e.Message, e.Mail)
+		}
 	}
 	for _, r := range records {
 		late[r.Event.Message.String()]++

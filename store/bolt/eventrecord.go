@@ -44,6 +44,11 @@ type recipientRecord struct {
 
 const eventHeadSize = 2 + mail.IDSize
 
+// eventRefers is the first octet of an event whose mail object is kept once for
+// its message, for those of its consumers that are destinations. It is
+// recordVersion for others and in records of before, which have it inside.
+const eventRefers = 2
+
 // encodedEvent is an event ready to be written once for each consumer.
 type encodedEvent struct {
 	kind      event.Type
@@ -65,7 +70,7 @@ func encodeEvents(events []event.Event) ([]encodedEvent, error) {
 				return nil, fmt.Errorf("event consumer %q: bad name", c)
 			}
 		}
-		r := eventRecord{Account: e.Account, Time: millis(e.Time), Mail: e.Mail,
+		r := eventRecord{Account: e.Account, Time: millis(e.Time),
 			ReportingMTA: e.ReportingMTA, Report: fromReport(e.Report), Failure: fromFailure(e.Failure), Change: fromChange(e.Change)}
 		for _, rcpt := range e.Recipients {
 			r.Recipients = append(r.Recipients, recipientRecord{
@@ -83,7 +88,7 @@ func encodeEvents(events []event.Event) ([]encodedEvent, error) {
 			return nil, fmt.Errorf("encode event: %w", err)
 		}
 		v := make([]byte, 0, eventHeadSize+len(body))
-		v = append(v, recordVersion, byte(e.Type))
+		v = append(v, eventRefers, byte(e.Type))
 		v = append(v, e.Message[:]...)
 		out = append(out, encodedEvent{e.Type, e.Message, e.Consumers, append(v, body...)})
 	}
@@ -92,7 +97,7 @@ func encodeEvents(events []event.Event) ([]encodedEvent, error) {
 
 // eventHead reads what stands before the CBOR.
 func eventHead(v []byte) (kind event.Type, id mail.ID, ok bool) {
-	if len(v) < eventHeadSize || v[0] != recordVersion {
+	if len(v) < eventHeadSize || v[0] != recordVersion && v[0] != eventRefers {
 		return 0, mail.ID{}, false
 	}
 	copy(id[:], v[2:])

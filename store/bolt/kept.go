@@ -54,7 +54,11 @@ func (o *keepOp) apply(b *batch) error {
 		if v == nil {
 			continue
 		}
-		if o.what != forgetKept {
+		if o.what == forgetKept {
+			if _, id, ok := eventHead(v); ok && refers(o.consumer, v) {
+				b.release(id)
+			}
+		} else {
 			b.put(to, k, append([]byte(nil), v...)) // what lies in the file may move meanwhile
 			b.held += int64(len(v))
 		}

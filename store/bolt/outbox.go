@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -20,19 +21,51 @@ func (s *Spool) Read(ctx context.Context, consumer string, after uint64, limit i
 		return nil, fmt.Errorf("read outbox: limit %d", limit)
 	}
 	var out []event.Record
-	err := s.view(func(tx *bbolt.Tx) error {
+	for len(out) < limit {
+		waiting, err := s.waiting(consumer, after, limit-len(out))
+		if err != nil || len(waiting) == 0 {
+			return out, err
+		}
+		for _, w := range waiting {
+			after = binary.BigEndian.Uint64(w.key)
+			e, err := decodeEvent(consumer, w.key, w.value)
+			if err != nil {
+				s.damage.tell(eventWhere(consumer, w.key), err)
+				continue
+			}
+			if w.object != nil {
+				e.Mail = w.object
+			}
+			out = append(out, event.Record{Seq: after, Event: e})
+		}
+	}
+	return out, nil
+}
+
+// waitingEvent is an event that waits, as it lies there, with its mail object if
+// that is not inside.
+type waitingEvent struct{ key, value, object []byte }
+
+// waiting gives up to limit events with a number above after, for decoding while
+// nobody else has to wait.
+func (s *Spool) waiting(consumer string, after uint64, limit int) (out []waitingEvent, err error) {
+	err = s.view(func(tx *bbolt.Tx) error {
 		box := tx.Bucket([]byte(bucketOutbox)).Bucket([]byte(consumer))
 		if box == nil || after == ^uint64(0) {
 			return nil
 		}
 		c := box.Cursor()
 		for k, v := c.Seek(seqKey(after + 1)); k != nil && len(out) < limit; k, v = c.Next() {
-			e, err := decodeEvent(consumer, k, v)
-			if err != nil {
-				s.damage.tell(eventWhere(consumer, k), err)
-				continue
+			w := waitingEvent{key: bytes.Clone(k), value: bytes.Clone(v)}
+			if _, id, ok := eventHead(v); ok && refers(consumer, v) {
+				object, err := s.now.mailObject(id)
+				if err != nil {
+					// It is told all the same, with what the event itself has.
+					s.damage.tell(objectWhere(id), err)
+				}
+				w.object = object
 			}
-			out = append(out, event.Record{Seq: binary.BigEndian.Uint64(k), Event: e})
+			out = append(out, w)
 		}
 		return nil
 	})
@@ -101,7 +134,11 @@ func (o *ackOp) apply(b *batch) error {
 			continue
 		}
 		kind, id, ok := eventHead(v)
+		joined := ok && refers(o.consumer, v)
 		b.remove(box, k)
+		if joined {
+			b.release(id)
+		}
 		if !ok || !pins(kind) {
 			continue
 		}

@@ -176,8 +176,12 @@ func (b *batch) addEvents(events []encodedEvent) {
 				b.err = err
 				return
 			}
-			b.put(box, seqKey(seq), e.value)
-			b.held += int64(len(e.value))
+			v := e.value
+			if event.IsDestination(consumer) && !b.refer(e.message) {
+				v = append([]byte{recordVersion}, v[1:]...)
+			}
+			b.put(box, seqKey(seq), v)
+			b.held += int64(len(v))
 			if pins(e.kind) && !event.IsDestination(consumer) && b.messages.Get(e.message[:]) != nil {
 				b.put(b.pins, pinKey(e.message, consumer, seq), []byte{})
 			}

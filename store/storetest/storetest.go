@@ -59,6 +59,7 @@ func Run(t *testing.T, open Opener, verify func(t testing.TB, dir string)) {
 		{"find pages through all entries in order", testFind},
 		{"events come in order without gaps until acknowledged", testOutbox},
 		{"a bounce keeps the content until it is acknowledged", testPins},
+		{"the mail object is kept once until its last event is told", testMailObjects},
 		{"a message to be kept outlives its last recipient", testKept},
 		{"a settlement with a key happens once", testTold},
 		{"events of what came back are told as they were", testFeedbackEvents},

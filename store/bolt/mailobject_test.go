@@ -1,0 +1,153 @@
+package bolt_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	bbolt "go.etcd.io/bbolt"
+
+	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
+	"github.com/sesame-mta/sesame/store/bolt"
+)
+
+// deliverTold appends messages with a mail object and delivers them; a webhook is
+// told of both.
+func deliverTold(t *testing.T, s *bolt.Spool, n int) (ids []mail.ID) {
+	t.Helper()
+	ctx := context.Background()
+	to, err := mail.ParseForwardPath("user@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := mint(t, s)
+	for range n {
+		d, err := s.Draft(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := m.New(time.Now())
+		tells := func(what event.Type) []event.Event {
+			return []event.Event{{Type: what, Message: id, Account: account1, Time: time.Now(), Consumers: []string{hook}}}
+		}
+		_, err = s.Append(ctx, queue.Submission{Content: d, Due: time.Now(), MaxAge: time.Hour, Events: tells(event.Send),
+			Message: queue.Message{ID: id, Account: account1, To: []mail.ForwardPath{to}, Accepted: time.Now(), Mail: []byte("object of " + id.String())}})
+		if err == nil {
+			err = s.Commit(ctx, queue.Settlement{ID: id, Entries: []queue.Settled{{N: 0, Result: mail.Delivered}}, Events: tells(event.Delivery)})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// objects gives what a webhook that reads now finds of mail objects.
+func objects(t *testing.T, s *bolt.Spool) (list []string) {
+	t.Helper()
+	records, err := s.Read(t.Context(), hook, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records {
+		list = append(list, string(r.Event.Mail))
+	}
+	return list
+}
+
+func TestADamagedMailObjectIsToldAndItsEventsAreReadWithout(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, bolt.Options{Dir: dir})
+	ids := deliverTold(t, s, 3)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	corrupt(t, dir, func(bucket func(string) *bbolt.Bucket) error {
+		return errors.Join(bucket("mail_objects").Put(ids[0][:], []byte{9, 9}), bucket("mail_objects").Delete(ids[1][:]))
+	})
+	if problems, err := bolt.Check(dir); err != nil || len(problems) != 2 {
+		t.Errorf("check: %v, %v", problems, err)
+	}
+	var log bytes.Buffer
+	s = open(t, bolt.Options{Dir: dir, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	whole := "object of " + ids[2].String()
+	if got := objects(t, s); fmt.Sprint(got) != fmt.Sprint([]string{"", "", "", "", whole, whole}) {
+		t.Errorf("read %q", got)
+	}
+	for _, id := range ids[:2] {
+		if strings.Count(log.String(), "mail object of "+id.String()) != 1 {
+			t.Errorf("the log has\n%s", log.String())
+		}
+	}
+	if err := s.Ack(t.Context(), hook, 1, 2, 3, 4, 5, 6); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What waited when mail objects lay in each event still has them, and the events
+// that come after of the same message lose none of theirs.
+func TestEventsOfBeforeKeepTheirMailObjects(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, bolt.Options{Dir: dir})
+	deliverTold(t, s, 2)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	corrupt(t, dir, func(bucket func(string) *bbolt.Bucket) error {
+		box := bucket("outbox").Bucket([]byte(hook))
+		key := []byte{0, 0, 0, 0, 0, 0, 0, 1}
+		v := bytes.Clone(box.Get(key))
+		// A map of two, account and time, becomes one of three: with field 4, octets.
+		v[0] = 1
+		v[24]++
+		v = append(v, 4, 0x43, 'o', 'l', 'd')
+		return box.Put(key, v)
+	})
+	s = open(t, bolt.Options{Dir: dir})
+	got := objects(t, s)
+	if len(got) != 4 || got[0] != "old" || !strings.HasPrefix(got[1], "object of ") {
+		t.Errorf("read %q", got)
+	}
+	if err := s.Ack(t.Context(), hook, 1); err != nil {
+		t.Fatal(err)
+	}
+	if rest := objects(t, s); fmt.Sprint(rest) != fmt.Sprint(got[1:]) {
+		t.Errorf("read %q, want %q", rest, got[1:])
+	}
+}
+
+// After all is acknowledged nothing of the messages is left.
+func TestMailObjectsGoWithTheirLastEvents(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, bolt.Options{Dir: dir})
+	deliverTold(t, s, 5)
+	if err := s.Close(); err != nil { // a checkpoint
+		t.Fatal(err)
+	}
+	s = open(t, bolt.Options{Dir: dir})
+	deliverTold(t, s, 5)
+	for seq := range uint64(20) {
+		if err := s.Ack(t.Context(), hook, seq+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	corrupt(t, dir, func(bucket func(string) *bbolt.Bucket) error {
+		return errors.Join(
+			bucket("mail_objects").ForEach(func(k, v []byte) error { return fmt.Errorf("%x: %x", k, v) }),
+			bucket("messages").ForEach(func(k, v []byte) error { return fmt.Errorf("%x: %x", k, v) }),
+			bucket("outbox").Bucket([]byte(hook)).ForEach(func(k, v []byte) error { return fmt.Errorf("%x: %x", k, v) }),
+		)
+	})
+	verify(t, dir)
+}
