@@ -244,6 +244,8 @@ const (
 
 // heavy reports whether it is time for a checkpoint.
 func (s *Spool) heavy() bool {
+	s.reading.Lock() // who reads may lay rows
+	defer s.reading.Unlock()
 	return s.journal.off >= s.opts.Journal || s.now.held >= maxHeld || len(s.now.young) >= maxYoung || s.now.rows >= maxRows
 }
 
