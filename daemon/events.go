@@ -197,9 +197,20 @@ func (d *Daemon) encoder(dest destination.Destination) *event.Encoder {
 
 // token is what whoever is told shows to agree, or to hear no more.
 func (d *Daemon) token(dest destination.Destination) string {
-	dest.Owner, dest.Name = dest.Place()
-	dest.Via = destination.Via{}
-	return webhook.Token(d.keys.Key("sns-token", 32), publish.Consumer(dest), dest.Created)
+	owner, name := dest.Place()
+	return webhook.Token(d.keys.Key("sns-token", 32), owner.Account+"/"+owner.String()+"/"+name, dest.Created)
+}
+
+// ofToken gives the destination that a token is of; webhook.ErrToken.
+func (d *Daemon) ofToken(token string) (destination.Destination, error) {
+	place, _ := webhook.Place(token)
+	accountID, place, _ := strings.Cut(place, "/")
+	end := max(0, strings.LastIndexByte(place, '/')) // the name of a destination holds no slash
+	dest, err := d.destinations.Get(destination.ParseOwner(accountID, place[:end]), strings.TrimPrefix(place[end:], "/"))
+	if err != nil || dest.Kind != destination.SNS || !hmac.Equal([]byte(d.token(dest)), []byte(token)) {
+		return destination.Destination{}, webhook.ErrToken
+	}
+	return dest, nil
 }
 
 // tellAgain puts events that a destination was told back before it.
@@ -219,17 +230,14 @@ func (d *Daemon) tellAgain(ctx context.Context, dest destination.Destination, fr
 func (d *Daemon) snsHandler() http.Handler {
 	act := func(f func(context.Context, destination.Destination) error) func(context.Context, string) (string, error) {
 		return func(ctx context.Context, token string) (string, error) {
-			for _, dest := range d.destinations.All("") {
-				if dest.Kind != destination.SNS || !hmac.Equal([]byte(d.token(dest)), []byte(token)) {
-					continue
-				}
-				err := f(ctx, dest)
-				if errors.Is(err, account.ErrNotFound) || errors.Is(err, topic.ErrToken) {
-					err = webhook.ErrToken
-				}
-				return d.subscriptionARN(dest), err
+			dest, err := d.ofToken(token)
+			if err == nil {
+				err = f(ctx, dest)
 			}
-			return "", webhook.ErrToken
+			if errors.Is(err, account.ErrNotFound) || errors.Is(err, topic.ErrToken) {
+				err = webhook.ErrToken
+			}
+			return d.subscriptionARN(dest), err
 		}
 	}
 	return &webhook.Handler{Signer: d.signer, Log: d.logger("public"),

@@ -472,6 +472,21 @@ func TestSNSIsConfirmedSignedAndUnsubscribed(t *testing.T) {
 				t.Errorf("got %s", body)
 			}
 			r.mustSend("bob@example.net", letter("X-SES-CONFIGURATION-SET: main"))
+			good := m["Token"]
+			place, _ := webhook.Place(good)
+			for name, bad := range map[string]string{
+				"none": "", "no hex": "x", "another's": webhook.Token([]byte("key"), place, time.Now()), "of nobody": webhook.Token([]byte("key"), "", time.Now()),
+				"of a set that is not there": webhook.Token([]byte("key"), "000000000001/none/sns", time.Now()), "cut": good[2:], "longer": good + "00",
+			} {
+				resp, err := http.Get("http://" + r.addrs.Public + webhook.Path + "?Action=ConfirmSubscription&Token=" + bad)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = resp.Body.Close()
+				if resp.StatusCode != http.StatusNotFound {
+					t.Errorf("a token %s: %s", name, resp.Status)
+				}
+			}
 			if xml := r.public(t, m["SubscribeURL"]); !bytes.Contains(xml, []byte("<SubscriptionArn>"+m["TopicArn"])) {
 				t.Errorf("confirmation gave %s", xml)
 			}

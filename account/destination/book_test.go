@@ -278,3 +278,13 @@ func TestARecordOfALaterFormIsNotRead(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOwnerIsReadAsItIsWritten(t *testing.T) {
+	for _, o := range []destination.Owner{
+		{Account: "1", Set: "main"}, {Account: "1", Identity: "topic:x@example.org"}, {Account: "1", Topic: "news"}, {Account: "1"},
+	} {
+		if got := destination.ParseOwner("1", o.String()); got != o {
+			t.Errorf("%q gave %+v", o.String(), got)
+		}
+	}
+}

@@ -24,11 +24,28 @@ type Owner struct {
 func (o Owner) String() string {
 	switch {
 	case o.Identity != "":
-		return "identity:" + o.Identity
+		return identityPrefix + o.Identity
 	case o.Topic != "":
-		return "topic:" + o.Topic
+		return topicPrefix + o.Topic
 	}
 	return o.Set
+}
+
+// The prefixes of what is no set.
+const (
+	identityPrefix = "identity:"
+	topicPrefix    = "topic:"
+)
+
+// ParseOwner reads what String gives, for an owner in an account.
+func ParseOwner(account, text string) Owner {
+	if name, ok := strings.CutPrefix(text, identityPrefix); ok {
+		return Owner{Account: account, Identity: name}
+	}
+	if name, ok := strings.CutPrefix(text, topicPrefix); ok {
+		return Owner{Account: account, Topic: name}
+	}
+	return Owner{Account: account, Set: text}
 }
 
 // Destination is a place that is told of events.

@@ -3,7 +3,6 @@ package webhook
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -198,12 +197,4 @@ func uuid(from []byte) string {
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
 	h := hex.EncodeToString(sum[:16])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
-
-// Token makes the token of a destination. Nobody can make it without the key, and
-// it is another when a destination of the same name is made anew.
-func Token(key []byte, consumer string, created time.Time) string {
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(consumer + "#" + created.UTC().Format(time.RFC3339)))
-	return hex.EncodeToString(h.Sum(nil))
 }

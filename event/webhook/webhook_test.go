@@ -190,6 +190,27 @@ func TestARefusedEventHoldsBackItsMessageAlone(t *testing.T) {
 	}
 }
 
+func TestATokenSaysWhoseItIsAndIsMadeWithTheKeyOnly(t *testing.T) {
+	at := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	token := webhook.Token([]byte("key"), "42/identity:a/b@example.org/app", at)
+	if place, ok := webhook.Place(token); !ok || place != "42/identity:a/b@example.org/app" {
+		t.Errorf("%q, %v", place, ok)
+	}
+	for name, other := range map[string]string{
+		"another key": webhook.Token([]byte("other"), "42/identity:a/b@example.org/app", at), "another place": webhook.Token([]byte("key"), "42/main/app", at),
+		"made anew": webhook.Token([]byte("key"), "42/identity:a/b@example.org/app", at.Add(time.Second)),
+	} {
+		if other == token {
+			t.Errorf("%s gives the same", name)
+		}
+	}
+	for _, bad := range []string{"", "x", token[1:], token[:64]} {
+		if place, ok := webhook.Place(bad); ok {
+			t.Errorf("%q is of %q", bad, place)
+		}
+	}
+}
+
 func TestTheHandlerKnowsItsTokensOnly(t *testing.T) {
 	signer, err := newKey()
 	if err != nil {
