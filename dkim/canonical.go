@@ -1,8 +1,9 @@
 package dkim
 
 import (
+	"errors"
 	"hash"
-	"strings"
+	"io"
 
 	"github.com/sesame-mta/sesame/mail/message"
 )
@@ -10,7 +11,12 @@ import (
 // relaxedField appends a header field in relaxed form (RFC 6376 section 3.4.2),
 // with its CRLF.
 func relaxedField(buf []byte, f message.HeaderField) []byte {
-	buf = append(buf, strings.ToLower(f.Name)...)
+	for _, c := range []byte(f.Name) {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		buf = append(buf, c)
+	}
 	buf = append(buf, ':')
 	buf = relaxedText(buf, f.Raw)
 	return append(buf, '\r', '\n')
@@ -47,7 +53,28 @@ type relaxedBody struct {
 	some  bool   // something other than empty lines was seen
 }
 
-const hashChunk = 8 << 10
+const (
+	hashChunk = 8 << 10
+	// Most bodies fit the small buffer; larger ones are read by the large one.
+	bodyBuffer, largeBuffer = 4 << 10, 64 << 10
+)
+
+// readAll writes all of r.
+func (b *relaxedBody) readAll(r io.Reader) error {
+	buf := make([]byte, bodyBuffer)
+	for {
+		n, err := r.Read(buf)
+		_, _ = b.Write(buf[:n]) // it never fails
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case n == bodyBuffer:
+			buf = make([]byte, largeBuffer)
+		}
+	}
+}
 
 // Write takes the next piece of the body. It never fails.
 func (b *relaxedBody) Write(p []byte) (int, error) {

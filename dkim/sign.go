@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,10 +70,10 @@ func Sign(header []byte, body io.Reader, keys []*Key, t time.Time) ([]byte, erro
 	if n := section.Count("From"); n != 1 {
 		return nil, fmt.Errorf("sign: %d From fields", n)
 	}
-	names, fields := pick(section)
+	names, fields := pick(section, len(header))
 
-	whole := relaxedBody{sum: sha256.New()}
-	if _, err := io.Copy(&whole, body); err != nil {
+	whole := relaxedBody{sum: sha256.New(), out: make([]byte, 0, bodyBuffer)}
+	if err := whole.readAll(body); err != nil {
 		return nil, fmt.Errorf("sign: read body: %w", err)
 	}
 	bh := base64.StdEncoding.EncodeToString(whole.hash())
@@ -87,20 +88,20 @@ func Sign(header []byte, body io.Reader, keys []*Key, t time.Time) ([]byte, erro
 }
 
 // pick gives the names for h= and, in relaxed form, the fields that they stand
-// for. Of several fields with a name the last is first (RFC 6376 section 5.4.2).
-func pick(section *message.Section) (names []string, fields []byte) {
-	byName := make(map[string][]message.HeaderField, len(section.Fields))
-	for _, f := range section.Fields {
-		name := strings.ToLower(f.Name)
-		byName[name] = append(byName[name], f)
-	}
+// for, which size octets are room for. Of several fields with a name the last is
+// first (RFC 6376 section 5.4.2).
+func pick(section *message.Section, size int) (names []string, fields []byte) {
+	names, fields = make([]string, 0, len(signedFields)), make([]byte, 0, size)
 	for _, s := range signedFields {
-		found := byName[strings.ToLower(s.name)]
-		for i := len(found) - 1; i >= 0; i-- {
-			names = append(names, s.name)
-			fields = relaxedField(fields, found[i])
+		found := false
+		for _, f := range slices.Backward(section.Fields) {
+			if len(f.Name) == len(s.name) && strings.EqualFold(f.Name, s.name) {
+				found = true
+				names = append(names, s.name)
+				fields = relaxedField(fields, f)
+			}
 		}
-		if s.over == always || s.over == present && len(found) > 0 {
+		if s.over == always || s.over == present && found {
 			names = append(names, s.name)
 		}
 	}
