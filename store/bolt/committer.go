@@ -12,6 +12,8 @@ const (
 	maxBatchBytes = 16 << 20
 	maxLinger     = time.Millisecond
 	lazyWait      = 20 * time.Millisecond // for work that may ride along
+	rideWait      = time.Millisecond      // for settlements, while few messages come
+	fewAppends    = 4
 	tickEvery     = 5 * time.Second
 	heartbeat     = 30 * time.Second
 )
@@ -23,6 +25,7 @@ type unit struct {
 	op   op
 	size int
 	lazy bool // rides along: does not wake the committer
+	ride bool // lazy for as long as somebody is likely to bring the next message
 	err  error
 	done chan struct{}
 }
@@ -39,8 +42,11 @@ type op interface {
 type committer struct {
 	mu      sync.Mutex
 	waiting []*unit
-	urgent  int // of those waiting, how many are not lazy
-	target  int // wake up at so many; 0 is never
+	urgent  int       // of those waiting, how many are not lazy
+	due     time.Time // when those that are lazy have waited for long enough
+	target  int       // wake up at so many; 0 is never
+	appends int       // in the batch that is being committed
+	told    time.Time // when those of the last batch were answered, if they were few
 	closed  bool
 	wake    chan struct{} // of capacity one
 	ended   chan struct{}
@@ -63,16 +69,34 @@ func (s *Spool) submit(u *unit) error {
 		return errClosed
 	}
 	c.waiting = append(c.waiting, u)
-	if !u.lazy {
-		c.urgent++
-	}
-	wake := !u.lazy && c.target > 0 && c.urgent >= c.target || u.lazy && len(c.waiting) == 1
+	wake := c.expect(u)
 	c.mu.Unlock()
 	if wake {
 		c.poke()
 	}
 	<-u.done
 	return u.err
+}
+
+// expect decides how long a unit that has just come may wait, and reports whether
+// the committer is to be woken up. Who was told that his message is kept brings the
+// next one at once, and it would wait for a sync that was begun for a settlement.
+// Where there are many of them no sync is for one.
+func (c *committer) expect(u *unit) (wake bool) {
+	wait := lazyWait
+	if u.ride {
+		u.lazy = c.appends > 0 && c.appends <= fewAppends || time.Since(c.told) < rideWait
+		wait = rideWait
+	}
+	if !u.lazy {
+		c.urgent++
+		return c.target > 0 && c.urgent >= c.target
+	}
+	if by := time.Now().Add(wait); c.due.IsZero() || by.Before(c.due) {
+		c.due = by
+		return c.target > 0 && c.urgent == 0
+	}
+	return false
 }
 
 func (c *committer) poke() {
@@ -97,12 +121,31 @@ func (c *committer) close() bool {
 	return true
 }
 
-// load gives what waits, and sets at how many urgent units to wake up.
-func (c *committer) load(target int) (urgent, lazy int, closed bool) {
+// load gives how many urgent units wait and until when the lazy ones may, zero
+// without any. It sets at how many urgent units to wake up.
+func (c *committer) load(target int) (urgent int, due time.Time, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.target = target
-	return c.urgent, len(c.waiting) - c.urgent, c.closed
+	return c.urgent, c.due, c.closed
+}
+
+// answered takes note that a batch is done, and gives how many urgent units came
+// meanwhile.
+func (c *committer) answered() (urgent int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.appends > fewAppends:
+		c.told = time.Time{}
+	case c.appends > 0:
+		c.told = time.Now()
+		if by := c.told.Add(rideWait); !c.due.IsZero() && c.due.Before(by) {
+			c.due = by
+		}
+	}
+	c.appends = 0
+	return c.urgent
 }
 
 // take gives the units of the next batch, in the order they came.
@@ -110,13 +153,20 @@ func (c *committer) take() []*unit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.target = 0
+	c.due = time.Time{}
 	n, size := 0, 0
 	for n < len(c.waiting) && n < maxBatch && (n == 0 || size+c.waiting[n].size <= maxBatchBytes) {
 		size += c.waiting[n].size
 		if !c.waiting[n].lazy {
 			c.urgent--
 		}
+		if _, ok := c.waiting[n].op.(*appendOp); ok {
+			c.appends++
+		}
 		n++
+	}
+	if n < len(c.waiting) {
+		c.due = time.Now()
 	}
 	units := c.waiting[:n:n]
 	c.waiting = append([]*unit(nil), c.waiting[n:]...)
@@ -148,8 +198,7 @@ func (s *Spool) run() {
 		s.process(units)
 		last = time.Now()
 		took = last.Sub(start)
-		urgent, _, _ := c.load(0)
-		demand = urgent
+		demand = c.answered()
 		for _, u := range units {
 			if !u.lazy {
 				demand++
@@ -161,16 +210,16 @@ func (s *Spool) run() {
 
 // await waits for work; false ends the committer.
 func (s *Spool) await(tick <-chan time.Time, timer *time.Timer, last *time.Time) bool {
-	var lazyDue <-chan time.Time
 	for {
-		urgent, lazy, closed := s.commits.load(1)
+		urgent, due, closed := s.commits.load(1)
+		var lazyDue <-chan time.Time
 		switch {
-		case urgent > 0, closed && lazy > 0:
+		case urgent > 0, closed && !due.IsZero():
 			return true
 		case closed:
 			return false
-		case lazy > 0 && lazyDue == nil:
-			timer.Reset(lazyWait)
+		case !due.IsZero():
+			timer.Reset(time.Until(due))
 			lazyDue = timer.C
 		}
 		select {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
@@ -294,6 +295,38 @@ func TestFramesOfBeforeACheckpointDoNotCount(t *testing.T) {
 	write(t, old, journal) // that of before
 	if d := open(t, bolt.Options{Dir: old}).Depth(); d.Messages != 0 {
 		t.Errorf("%d messages came back", d.Messages)
+	}
+}
+
+func TestSettlementsRideWithTheNextMessage(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, bolt.Options{Dir: dir})
+	m := mint(t, s)
+	const messages = 60
+	var g errgroup.Group
+	for range messages {
+		id, err := add(s, m, make([]byte, 100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		settled := make(chan struct{})
+		g.Go(func() error {
+			defer close(settled)
+			return deliver(s, id)
+		})
+		select { // a dialogue takes some time, in which a commit would be over
+		case <-settled:
+		case <-time.After(300 * time.Microsecond):
+		}
+	}
+	if err := g.Wait(); err != nil { // the last is settled although no message follows
+		t.Fatal(err)
+	}
+	if at, _ := frames(t, dir); len(at) > messages*3/2 {
+		t.Errorf("%d commits for %d messages that were settled one by one", len(at), messages)
+	}
+	if d := s.Depth(); d.Messages != 0 {
+		t.Errorf("%d messages are left", d.Messages)
 	}
 }
 

@@ -60,7 +60,7 @@ func (s *Spool) Commit(ctx context.Context, st queue.Settlement) error {
 	for _, e := range events {
 		size += len(e.value) * len(e.consumers)
 	}
-	if err := s.submit(&unit{op: op, size: size}); err != nil {
+	if err := s.submit(&unit{op: op, size: size, ride: len(st.Entries) > 0}); err != nil {
 		return err
 	}
 	if op.unlink != "" {
