@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -109,8 +108,10 @@ func (r *Rooms) describe(ctx context.Context, c *Call, id mail.ID, l *Life) erro
 		return nil
 	}
 	l.Tags = m.Tags
-	var object event.Mail
-	if len(m.Mail) > 0 && json.Unmarshal(m.Mail, &object) == nil {
+	if len(m.Mail) == 0 {
+		return nil
+	}
+	if object, err := event.ReadMail(m.ID, m.Account, m.Mail); err == nil {
 		l.Subject = object.CommonHeaders.Subject
 		if len(object.CommonHeaders.From) > 0 {
 			l.From = object.CommonHeaders.From[0]

@@ -1,9 +1,6 @@
 package event
 
-import (
-	"encoding/json"
-	"fmt"
-)
+import "fmt"
 
 // Encoder writes events in the forms of SES (spec sections 8.1 to 8.5).
 type Encoder struct {
@@ -115,14 +112,7 @@ func mailOf(e *Event) (*Mail, error) {
 	if len(e.Mail) == 0 {
 		return known(e), nil // it was accepted before anybody was to be told
 	}
-	m := &Mail{}
-	if err := json.Unmarshal(e.Mail, m); err != nil {
-		return nil, fmt.Errorf("mail object of %s: %w", e.Message, err)
-	}
-	if m.Tags == nil {
-		m.Tags = map[string][]string{}
-	}
-	return m, nil
+	return ReadMail(e.Message, e.Account, e.Mail)
 }
 
 // body puts what happened into a document, and what is known of a delivery into

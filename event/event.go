@@ -63,8 +63,9 @@ type Event struct {
 	Account    string // 12 digits
 	Time       time.Time
 	Recipients []Recipient
-	// Mail is the mail object of SES (spec section 8.2), made once, when the message
-	// was accepted: content may be gone when the event is told. The engine keeps it
+	// Mail is what the mail object of SES (spec section 8.2) is made of, as Facts
+	// wrote it when the message was accepted: content may be gone when the event is
+	// told, and ReadMail makes the object then. The engine keeps it
 	// once for all events of a message (queue.Message.Mail) and gives it to
 	// destinations that read one; whoever makes an event leaves it empty. It is empty
 	// for mail that no destination was interested in.

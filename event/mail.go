@@ -66,7 +66,9 @@ const (
 // Add appends a header field, and what programs look for in it. What lies beyond
 // 10 KB is cut off, and said to be.
 func (m *Mail) Add(name, value string) {
-	if m.size += len(name) + len(value) + len(": \r\n"); m.size >= maxHeaders {
+	m.size += len(name) + len(value) + len(": \r\n")
+	value = valid(value)
+	if m.size >= maxHeaders {
 		m.HeadersTruncated = true
 	} else {
 		m.Headers = append(m.Headers, Header{name, value})
@@ -160,7 +162,7 @@ func appendPart(list []string, part string) []string {
 	return append(list, part)
 }
 
-// Encode gives the object as it is kept in messages and events.
+// Encode gives the object as JSON.
 func (m *Mail) Encode() ([]byte, error) {
 	if m.Headers == nil {
 		m.Headers = []Header{}

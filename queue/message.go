@@ -37,9 +37,9 @@ type Message struct {
 	// Identity is the name of the identity that covered its From field when it was
 	// accepted; for events and for reputation.
 	Identity string
-	// Mail is the mail object, which destinations find in its events (event.Event)
-	// until they have acknowledged the last; empty when none was interested at
-	// acceptance.
+	// Mail is what the mail object is made of (event.Facts). Destinations find it in
+	// the message's events until they have acknowledged the last; empty when none was
+	// interested at acceptance.
 	Mail []byte
 	// MessageID is the Message-ID field as it leaves, for the log and the trace.
 	MessageID string

@@ -225,7 +225,7 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 	}
 	defer stored.Discard()
 	if d.o.Published != nil && d.o.Published(&m) {
-		if m.Mail, err = d.mailObject(r, &m, section, len(header)); err != nil {
+		if m.Mail, err = d.facts(r, &m, from, header); err != nil {
 			return mail.ID{}, d.note(log, rec, "event", err)
 		}
 	}

@@ -1,7 +1,6 @@
 package submission_test
 
 import (
-	"encoding/json"
 	"slices"
 	"testing"
 
@@ -39,8 +38,7 @@ func TestATemplateThatCannotBeFilledIsToldAndNotSent(t *testing.T) {
 			t.Fatalf("%+v", e)
 		}
 	}
-	var m event.Mail
-	if err := json.Unmarshal(got.Message.Mail, &m); err != nil || m.CommonHeaders.Subject != "" || len(m.Headers) != 2 {
+	if m, err := event.ReadMail(id, got.Message.Account, got.Message.Mail); err != nil || m.CommonHeaders.Subject != "" || len(m.Headers) != 2 {
 		t.Errorf("it has the header of %+v, %v", m.Headers, err)
 	}
 }

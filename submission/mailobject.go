@@ -5,58 +5,38 @@ import (
 	"strings"
 
 	"github.com/sesame-mta/sesame/event"
-	"github.com/sesame-mta/sesame/mail/message"
+	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 )
 
 // operation is what SES calls mail that came by SMTP (spec section 8.3).
 const operation = "SendSmtpEmail"
 
-// mailObject makes the mail object for the events of a message, as the client sent
-// it: control fields and Bcc included, since only its owner reads them.
-func (d *Desk) mailObject(r *Request, m *queue.Message, s *message.Section, octets int) ([]byte, error) {
-	o := event.Mail{
-		Timestamp: event.Instant{Time: m.Accepted}, Source: m.From.String(), SendingAccountID: m.Account,
-		MessageID: m.ID.String(), HeadersTruncated: octets >= 10<<10,
-		Destination: make([]string, len(r.To)), Tags: d.eventTags(r, m),
+// facts keeps what the mail object for the events of a message is made of, as the
+// client sent it: control fields and Bcc included, since only its owner reads them.
+func (d *Desk) facts(r *Request, m *queue.Message, from mail.Address, header []byte) ([]byte, error) {
+	f := event.Facts{
+		Message: m.ID, Account: m.Account, Accepted: m.Accepted, Source: m.From.String(),
+		Destination: make([]string, len(r.To)), Tags: d.eventTags(r, m, from), Header: header,
 	}
 	for i, to := range r.To {
-		o.Destination[i] = to.String()
-	}
-	from := m.From.Address
-	if field, ok := s.Get("From"); ok {
-		if list, err := message.Addresses(field.Value()); err == nil {
-			from = list[0]
-			o.Tags[event.TagFromDomain] = []string{from.Domain()}
-		}
+		f.Destination[i] = to.String()
 	}
 	if m.From.Null() {
-		o.Source = from.String()
+		f.Source = from.String()
 	}
 	if r.Source != "" {
-		o.Source = r.Source
+		f.Source = r.Source
 	}
 	if m.Identity != "" {
-		o.SourceARN = "arn:aws:ses:" + d.o.Region + ":" + m.Account + ":identity/" + m.Identity
+		f.SourceARN = "arn:aws:ses:" + d.o.Region + ":" + m.Account + ":identity/" + m.Identity
 	}
-	d.addHeaders(&o, r, m, s)
-	// The client's own Message-ID stands among the headers only (spec section 8.1).
-	o.CommonHeaders.MessageID = m.ID.String()
-	return o.Encode()
-}
-
-// addHeaders gives the header fields in order, for mail that came by SMTP the
-// Received field of SES first (spec section 3.6). Nobody but the owner of the mail sees its client address.
-func (d *Desk) addHeaders(o *event.Mail, r *Request, m *queue.Message, s *message.Section) {
-	truncated := o.HeadersTruncated
-	o.HeadersTruncated = false
 	if r.Operation == "" {
-		o.Add("Received", d.arrival(r, m))
+		// Mail that came by SMTP has the field of SES first (spec section 3.6). Nobody but
+		// the owner of the mail sees its client address.
+		f.Received = d.arrival(r, m)
 	}
-	for _, f := range s.Fields {
-		o.Add(f.Name, f.Value())
-	}
-	o.HeadersTruncated = o.HeadersTruncated || truncated
+	return f.Encode()
 }
 
 // arrival is what the Received field of SES says of mail that came by SMTP.
@@ -75,25 +55,23 @@ func (d *Desk) arrival(r *Request, m *queue.Message) string {
 }
 
 // eventTags gives the tags of a message: those of its sender's choice and the
-// automatic ones (spec section 8.3).
-func (d *Desk) eventTags(r *Request, m *queue.Message) map[string][]string {
-	tags := map[string][]string{event.TagOperation: {cmp.Or(r.Operation, operation)}}
-	for _, t := range m.Tags {
-		tags[t.Name] = append(tags[t.Name], t.Value)
-	}
-	caller := r.Principal.Credential
-	if caller == "" {
-		caller = r.Principal.Name
-	}
+// automatic ones, whose names no sender can take (spec section 8.3).
+func (d *Desk) eventTags(r *Request, m *queue.Message, from mail.Address) []string {
+	caller := cmp.Or(r.Principal.Credential, r.Principal.Name)
 	source := ""
 	if r.Origin.Client.IsValid() {
 		source = r.Origin.Client.Unmap().String()
 	}
-	for name, value := range map[string]string{
-		event.TagConfigSet: m.ConfigSet, event.TagSourceIP: source, event.TagCallerIdentity: caller, event.TagSourceTLS: r.Origin.TLS,
+	tags := make([]string, 0, 12+2*len(m.Tags))
+	for _, t := range m.Tags {
+		tags = append(tags, t.Name, t.Value)
+	}
+	for _, t := range [...][2]string{
+		{event.TagOperation, cmp.Or(r.Operation, operation)}, {event.TagFromDomain, from.Domain()}, {event.TagConfigSet, m.ConfigSet},
+		{event.TagSourceIP, source}, {event.TagCallerIdentity, caller}, {event.TagSourceTLS, r.Origin.TLS},
 	} {
-		if value != "" {
-			tags[name] = []string{value}
+		if t[1] != "" {
+			tags = append(tags, t[0], t[1])
 		}
 	}
 	return tags

@@ -1,7 +1,6 @@
 package submission_test
 
 import (
-	"encoding/json"
 	"net/netip"
 	"slices"
 	"testing"
@@ -31,8 +30,8 @@ func TestTheMailObjectTellsOfTheMessageAsItCame(t *testing.T) {
 	if len(s.got.Events) != 1 || s.got.Events[0].Mail != nil { // it is kept once, with the message
 		t.Fatalf("events %v", s.got.Events)
 	}
-	var m event.Mail
-	if err := json.Unmarshal(s.got.Message.Mail, &m); err != nil {
+	m, err := event.ReadMail(s.got.Message.ID, s.got.Message.Account, s.got.Message.Mail)
+	if err != nil {
 		t.Fatal(err)
 	}
 	id := s.got.Message.ID.String()

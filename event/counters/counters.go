@@ -5,7 +5,6 @@
 package counters
 
 import (
-	"encoding/json"
 	"log/slog"
 	"strings"
 	"sync"
@@ -81,41 +80,31 @@ func New(o Options) *Counters {
 }
 
 // Count counts an event about n recipients for those of the destinations that are
-// counters and want it. The mail object may be empty: then all dimensions have
-// their defaults.
-func (c *Counters) Count(list []destination.Destination, word string, n int, mail []byte) {
-	var m *facts
+// counters and want it. Mail gives the mail object, and is called when a dimension
+// needs it; of one that cannot be read all dimensions have their defaults.
+func (c *Counters) Count(list []destination.Destination, word string, n int, mail func() (*event.Mail, error)) {
+	var m *event.Mail
 	for i := range list {
 		d := &list[i]
 		if d.Kind != destination.Metrics || !d.Wants(word) {
 			continue
 		}
-		if m == nil {
-			m = read(mail)
-		}
 		values := make([]string, len(d.Dimensions))
 		for j, x := range d.Dimensions {
-			values[j] = m.value(x)
+			if m == nil {
+				var err error
+				if m, err = mail(); err != nil {
+					m = &event.Mail{}
+				}
+			}
+			values[j] = value(m, x)
 		}
 		c.add(d, word, values, float64(n))
 	}
 }
 
-// facts are the parts of a mail object that dimensions come from.
-type facts struct {
-	Headers []event.Header      `json:"headers"`
-	Tags    map[string][]string `json:"tags"`
-}
-
-func read(mail []byte) *facts {
-	m := &facts{}
-	if len(mail) > 0 {
-		_ = json.Unmarshal(mail, m) // we wrote it; of a damaged one the defaults count
-	}
-	return m
-}
-
-func (m *facts) value(d destination.Dimension) string {
+// value is what a dimension has for a message.
+func value(m *event.Mail, d destination.Dimension) string {
 	value := ""
 	switch d.Source {
 	case destination.MessageTag:

@@ -16,6 +16,7 @@ import (
 	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/event/counters"
+	"github.com/sesame-mta/sesame/mail"
 )
 
 // counted makes a destination of the set main.
@@ -52,7 +53,9 @@ func open(list ...destination.Destination) *set {
 	return s
 }
 
-func (s *set) count(word string, n int, mail []byte) { s.Count(s.list, word, n, mail) }
+func (s *set) count(word string, n int, object []byte) {
+	s.Count(s.list, word, n, func() (*event.Mail, error) { return event.ReadMail(mail.ID{}, "", object) })
+}
 
 func (s *set) wants(t *testing.T, lines ...string) {
 	t.Helper()
@@ -69,7 +72,9 @@ func (s *set) wants(t *testing.T, lines ...string) {
 func ExampleCounters() {
 	list := []destination.Destination{counted("graphs", tag("campaign"))}
 	c := counters.New(counters.Options{All: func() []destination.Destination { return list }})
-	c.Count(list, "send", 2, []byte(`{"tags":{"campaign":["spring"]}}`))
+	c.Count(list, "send", 2, func() (*event.Mail, error) {
+		return &event.Mail{Tags: map[string][]string{"campaign": {"spring"}}}, nil
+	})
 	fmt.Println(testutil.ToFloat64(c))
 	// Output: 2
 }
@@ -160,7 +165,7 @@ func TestCountingIsSafeFromManySides(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for i := range 100 {
-				s.Count(s.list, "send", 1, object(t, map[string][]string{"campaign": {fmt.Sprint(i % 3)}}))
+				s.count("send", 1, object(t, map[string][]string{"campaign": {fmt.Sprint(i % 3)}}))
 				_, _ = s.reg.Gather()
 			}
 		})
