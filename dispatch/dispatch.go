@@ -84,6 +84,7 @@ type Dispatcher struct {
 	log     *slog.Logger
 	metrics *metrics
 	seen    *memo.Table[*finding] // what the scanner said of a message
+	lists   sync.Pool             // of *[]event.Recipient, for the observer
 
 	mu sync.Mutex
 	// start begins a worker, ask a resolver; both are nil but during Run.

@@ -131,10 +131,10 @@ func (d *Dispatcher) reject(ctx context.Context, lease *queue.Lease, f *finding)
 	m, now := lease.Message, d.o.Queue.Now()
 	verdicts := make([]verdict, len(lease.Entries))
 	settled := make([]queue.Settled, len(lease.Entries))
-	for i, e := range lease.Entries {
-		o := mail.Outcome{Result: mail.Failed, Reply: badContent()}
+	for i := range lease.Entries {
+		e, o := &lease.Entries[i], &mail.Outcome{Result: mail.Failed, Reply: badContent()}
 		settled[i] = queue.Settled{N: e.N, Result: mail.Failed}
-		verdicts[i] = verdict{entry: e, outcome: o, read: read(&o), settled: settled[i], rejected: true}
+		verdicts[i] = verdict{entry: e, outcome: o, read: read(o), settled: settled[i], rejected: true}
 	}
 	var events []event.Event
 	var rs []event.Recipient

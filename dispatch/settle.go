@@ -26,8 +26,8 @@ const (
 
 // verdict is what an attempt comes to for one entry.
 type verdict struct {
-	entry   queue.Entry
-	outcome mail.Outcome
+	entry   *queue.Entry
+	outcome *mail.Outcome
 	read    reading.Verdict // of the outcome's reply
 	tried   bool            // an attempt was made for it
 	expired bool
@@ -48,8 +48,8 @@ func (d *Dispatcher) settleAttempt(ctx context.Context, lease *queue.Lease, outc
 	// One draw for all: recipients of one message stay together.
 	jitter := 0.9 + 0.2*rand.Float64()
 	verdicts := make([]verdict, 0, len(lease.Entries))
-	for i, e := range lease.Entries {
-		o := outcomes[i]
+	for i := range lease.Entries {
+		e, o := &lease.Entries[i], &outcomes[i]
 		if ctx.Err() != nil && o.Result != mail.Delivered && !o.Remote {
 			continue // cut short by the end of the run: still due, not counted
 		}
@@ -60,15 +60,15 @@ func (d *Dispatcher) settleAttempt(ctx context.Context, lease *queue.Lease, outc
 }
 
 // judge turns an outcome into what is recorded. Unknown means temporary.
-func (d *Dispatcher) judge(e queue.Entry, o mail.Outcome, now time.Time, jitter float64) verdict {
-	v := verdict{entry: e, outcome: o, read: read(&o), tried: true}
+func (d *Dispatcher) judge(e *queue.Entry, o *mail.Outcome, now time.Time, jitter float64) verdict {
+	v := verdict{entry: e, outcome: o, read: read(o), tried: true}
 	switch o.Result {
 	case mail.Delivered, mail.Failed:
 		v.settled = queue.Settled{N: e.N, Result: o.Result}
 		return v
 	case mail.Deferred:
 	}
-	if d.o.Queue.Expired(e) {
+	if d.o.Queue.Expired(*e) {
 		v.expired = true
 		v.settled = queue.Settled{N: e.N, Result: mail.Failed}
 		return v
@@ -96,12 +96,13 @@ func (d *Dispatcher) settleAll(ctx context.Context, leases []*queue.Lease, paral
 	for _, lease := range leases {
 		g.Go(func() error {
 			verdicts := make([]verdict, len(lease.Entries))
-			for i, e := range lease.Entries {
-				o := mail.Outcome{Result: mail.Deferred, Reply: e.Last, Host: e.LastHost, Remote: e.LastHost != ""}
+			for i := range lease.Entries {
+				e := &lease.Entries[i]
+				o := &mail.Outcome{Result: mail.Deferred, Reply: e.Last, Host: e.LastHost, Remote: e.LastHost != ""}
 				if e.Last.Code == 0 {
 					o.Reply = because
 				}
-				verdicts[i] = verdict{entry: e, outcome: o, read: read(&o), expired: true, settled: queue.Settled{N: e.N, Result: mail.Failed}}
+				verdicts[i] = verdict{entry: e, outcome: o, read: read(o), expired: true, settled: queue.Settled{N: e.N, Result: mail.Failed}}
 			}
 			d.trace(lease.Message, verdicts, now, nil)
 			d.record(ctx, lease, verdicts, now)
@@ -118,8 +119,8 @@ func (d *Dispatcher) record(ctx context.Context, lease *queue.Lease, verdicts []
 		return
 	}
 	settled := make([]queue.Settled, len(verdicts))
-	for i, v := range verdicts {
-		settled[i] = v.settled
+	for i := range verdicts {
+		settled[i] = verdicts[i].settled
 	}
 	d.tell(ctx, lease.Message, verdicts, now)
 	if d.commit(ctx, lease, settled, d.events(lease.Message, verdicts, now)) {
@@ -163,14 +164,15 @@ func (d *Dispatcher) events(m *queue.Message, verdicts []verdict, now time.Time)
 	}
 	var events []event.Event
 	for _, t := range attemptTypes {
-		if !tells(t, verdicts) {
+		n := tells(t, verdicts)
+		if n == 0 {
 			continue
 		}
 		consumers := d.o.Interest(t, m)
 		if len(consumers) == 0 {
 			continue
 		}
-		rs := told(m, t, verdicts)
+		rs := told(make([]event.Recipient, 0, n), m, t, verdicts)
 		parts := [][]event.Recipient{rs}
 		if len(m.Mail) > 0 {
 			parts = event.Split(t, rs) // a published event says one thing of all its recipients
@@ -222,7 +224,7 @@ func (v *verdict) recipient(m *queue.Message) event.Recipient {
 	}
 	if v.expired {
 		r.Last = r.Reply
-		r.Reply = expiry(m, v.entry, v.outcome.Reply)
+		r.Reply = expiry(m, v.entry, &v.outcome.Reply)
 		r.Remote = false
 	}
 	return r
@@ -230,7 +232,7 @@ func (v *verdict) recipient(m *queue.Message) event.Recipient {
 
 // expiry is the text of SES for a message that was tried for as long as it may
 // be (spec section 6.3), with the last reply inside.
-func expiry(m *queue.Message, e queue.Entry, last mail.Reply) mail.Reply {
+func expiry(m *queue.Message, e *queue.Entry, last *mail.Reply) mail.Reply {
 	minutes := int(e.Expires.Sub(m.Accepted).Round(time.Minute) / time.Minute)
 	text := fmt.Sprintf("Message expired: unable to deliver in %d minutes.<%s>", minutes, last.String())
 	// A permanent reply whose status says that time ran out (RFC 3463 section 3.5).
@@ -242,10 +244,11 @@ func expiry(m *queue.Message, e queue.Entry, last mail.Reply) mail.Reply {
 func (d *Dispatcher) Cancelled(m *queue.Message, entries []queue.Entry) []event.Event {
 	verdicts := make([]verdict, len(entries))
 	o := mail.Outcome{Result: mail.Failed, Reply: *mail.Refuse(554, 7, 0, "Delivery was cancelled by the operator")}
-	for i, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		verdicts[i] = verdict{
 			entry:   e,
-			outcome: o,
+			outcome: &o,
 			read:    read(&o),
 			settled: queue.Settled{N: e.N, Result: mail.Failed},
 		}
@@ -255,9 +258,11 @@ func (d *Dispatcher) Cancelled(m *queue.Message, entries []queue.Entry) []event.
 
 // tell counts verdicts and writes one line for each.
 func (d *Dispatcher) tell(ctx context.Context, m *queue.Message, verdicts []verdict, now time.Time) {
+	logs := d.log.Enabled(ctx, slog.LevelInfo)
+	var results [mail.Failed + 1]int
 	for i := range verdicts {
 		v := &verdicts[i]
-		d.metrics.results.WithLabelValues(v.settled.Result.String()).Inc()
+		results[v.settled.Result]++
 		if v.settled.Result == mail.Delivered {
 			d.metrics.wait.Observe(max(0, now.Sub(m.Accepted).Seconds()))
 		}
@@ -272,7 +277,7 @@ func (d *Dispatcher) tell(ctx context.Context, m *queue.Message, verdicts []verd
 		}
 		limit := v.limit()
 		d.metrics.limit(limit)
-		if !d.log.Enabled(ctx, slog.LevelInfo) {
+		if !logs {
 			continue
 		}
 		r := v.recipient(m)
@@ -292,6 +297,11 @@ func (d *Dispatcher) tell(ctx context.Context, m *queue.Message, verdicts []verd
 			d.log.InfoContext(ctx, "delivery deferred", append(facts, "err", limit)...)
 		case mail.Failed:
 			d.log.InfoContext(ctx, "delivery failed", facts...)
+		}
+	}
+	for r, n := range results {
+		if n > 0 {
+			d.metrics.results.WithLabelValues(mail.Result(r).String()).Add(float64(n))
 		}
 	}
 }

@@ -32,7 +32,8 @@ func (d *Dispatcher) suppress(ctx context.Context, lease *queue.Lease) bool {
 		return false
 	}
 	var verdicts []verdict
-	for _, e := range lease.Entries {
+	for i := range lease.Entries {
+		e := &lease.Entries[i]
 		match, err := d.o.Suppression.Find(ctx, rule, e.To.Address)
 		switch {
 		case err != nil:
@@ -41,7 +42,7 @@ func (d *Dispatcher) suppress(ctx context.Context, lease *queue.Lease) bool {
 			return true
 		case match != nil:
 			verdicts = append(verdicts, verdict{
-				entry: e, outcome: mail.Outcome{Result: mail.Failed, Reply: match.Reply}, match: match, read: listed(match),
+				entry: e, outcome: &mail.Outcome{Result: mail.Failed, Reply: match.Reply}, match: match, read: listed(match),
 				settled: queue.Settled{N: e.N, Result: mail.Failed},
 			})
 		}

@@ -54,7 +54,7 @@ func (d *Dispatcher) trace(m *queue.Message, verdicts []verdict, now time.Time, 
 			Uncertain: v.outcome.Uncertain, Expired: v.expired, Attempt: v.entry.Attempts,
 		}
 		if v.expired {
-			last := expiry(m, v.entry, v.outcome.Reply)
+			last := expiry(m, v.entry, &v.outcome.Reply)
 			o.Reply = last.String()
 		}
 		if v.tried {

@@ -207,7 +207,11 @@ func (q *Queue) load(l *line, m *Message, e Entry) {
 	if k := len(l.units); k > 0 && l.units[k-1].id == e.ID {
 		l.units[k-1].entries = append(l.units[k-1].entries, e)
 	} else {
-		l.units = append(l.units, unit{id: e.ID, message: m, entries: []Entry{e}})
+		n := 1
+		if m != nil && m.To[len(m.To)-1].Domain() == l.Domain {
+			n = len(m.To) - e.N // the rest goes there as well, most likely
+		}
+		l.units = append(l.units, unit{id: e.ID, message: m, entries: append(make([]Entry, 0, n), e)})
 	}
 	l.count++
 	q.loaded++

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -93,6 +94,7 @@ type Desk struct {
 	o         Options
 	metrics   metrics
 	bufs      sync.Pool
+	lists     sync.Pool           // of *[]event.Recipient, for the observer
 	headers   *semaphore.Weighted // octets
 	warned    unsigned
 	constants sync.Map // of Feedback-ID, by account
@@ -252,9 +254,7 @@ func (d *Desk) Submit(ctx context.Context, r *Request) (mail.ID, error) {
 		what = event.RenderingFailure
 		d.noteFailure(&m, r.Failure)
 	}
-	if d.o.Observe != nil {
-		d.o.Observe(&m, what, recipients(m.To))
-	}
+	d.observe(&m, what)
 	return first, nil
 }
 
@@ -349,12 +349,28 @@ func distinct(to []mail.ForwardPath) []mail.ForwardPath {
 	return out
 }
 
-func recipients(to []mail.ForwardPath) []event.Recipient {
-	out := make([]event.Recipient, len(to))
+// recipients adds those of a message, for an event.
+func recipients(rs []event.Recipient, to []mail.ForwardPath) []event.Recipient {
+	rs = slices.Grow(rs, len(to))
 	for i, p := range to {
-		out[i] = event.Recipient{N: i, To: p}
+		rs = append(rs, event.Recipient{N: i, To: p})
 	}
-	return out
+	return rs
+}
+
+// observe tells the observer of a message that is on stable storage.
+func (d *Desk) observe(m *queue.Message, t event.Type) {
+	if d.o.Observe == nil {
+		return
+	}
+	rs, ok := d.lists.Get().(*[]event.Recipient) // the observer keeps nothing
+	if !ok {
+		rs = new([]event.Recipient)
+	}
+	*rs = recipients((*rs)[:0], m.To)
+	d.o.Observe(m, t, *rs)
+	clear(*rs)
+	d.lists.Put(rs)
 }
 
 // malformed is the refusal of a header section that cannot be read in one way

@@ -14,8 +14,11 @@ func (d *Desk) told(t event.Type, m *queue.Message) (event.Event, bool) {
 		return event.Event{}, false
 	}
 	names := d.o.Interest(t, m)
+	if len(names) == 0 {
+		return event.Event{}, false
+	}
 	return event.Event{Type: t, Message: m.ID, Account: m.Account, Time: m.Accepted,
-		Recipients: recipients(m.To), Consumers: names}, len(names) > 0
+		Recipients: recipients(nil, m.To), Consumers: names}, true
 }
 
 // failed makes a submission one of events only: first that the call was accepted,
