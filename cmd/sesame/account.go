@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"strconv"
 	"strings"
@@ -82,101 +84,70 @@ func (s *settings) change(f *pflag.FlagSet, name string) (admin.AccountChange, e
 
 func newAccountCreate(a *app) *cobra.Command {
 	var s settings
-	cmd := a.printing(&cobra.Command{
+	cmd := &cobra.Command{
 		Use: "create NAME", Short: "Make an account, in the sandbox",
 		Long: fmt.Sprintf("Make an account. Unless the file says sandbox = false it begins in the sandbox: it may send to its own verified identities and to\n"+
 			"the mailbox simulator only, %d recipients in 24 hours and %d a second unless said otherwise.", account.SandboxDay, account.SandboxRate),
-		Args: cobra.ExactArgs(1),
-	})
+	}
 	s.flags(cmd.Flags())
-	cmd.RunE = does(func(cmd *cobra.Command, args []string) error {
-		q, err := s.change(cmd.Flags(), args[0])
+	return named(a, cmd, accountRows, func(c *admin.Client, ctx context.Context, name string) (acct admin.Account, err error) {
+		q, err := s.change(cmd.Flags(), name)
 		if err != nil {
-			return err
+			return acct, err
 		}
-		client, err := a.client()
-		if err != nil {
-			return err
-		}
-		acct, err := client.CreateAccount(cmd.Context(), q)
-		if err != nil {
-			return err
-		}
-		return a.object(acct, accountRows(acct)...)
+		return c.CreateAccount(ctx, q)
 	})
-	return cmd
 }
 
 func newAccountList(a *app) *cobra.Command {
-	return a.printing(&cobra.Command{
-		Use: "list", Short: "List accounts", Args: cobra.NoArgs,
-		RunE: does(func(cmd *cobra.Command, _ []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			return table(a, client.Accounts(cmd.Context()), row{"ACCOUNT", "ID", "STATUS", "QUOTA", "RATE", "CREATED"},
-				func(acct admin.Account) row {
-					return row{acct.Account, acct.ID, accountStatus(acct), limit(float64(acct.Quota)), limit(acct.Rate), instant(acct.Created)}
-				})
-		}),
-	})
+	return many(a, &cobra.Command{Use: "list", Short: "List accounts"}, row{"ACCOUNT", "ID", "STATUS", "QUOTA", "RATE", "CREATED"},
+		func(acct admin.Account) row {
+			return row{acct.Account, acct.ID, accountStatus(acct), limit(float64(acct.Quota)), limit(acct.Rate), instant(acct.Created)}
+		}, func(ctx context.Context, c *admin.Client, _ []string) iter.Seq2[admin.Account, error] {
+			return c.Accounts(ctx)
+		})
 }
 
 func newAccountShow(a *app) *cobra.Command {
-	return a.printing(&cobra.Command{
-		Use: "show NAME", Short: "Show an account, its limits, how far they are used and when they free", Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			acct, err := client.Account(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			return a.object(acct, accountRows(acct)...)
-		}),
+	return named(a, &cobra.Command{Use: "show NAME", Short: "Show an account, its limits, how far they are used and when they free"},
+		accountRows, (*admin.Client).Account)
+}
+
+// changesAccount completes a command that changes an account as change says.
+func changesAccount(a *app, cmd *cobra.Command, change func(name string) (admin.AccountChange, error)) *cobra.Command {
+	return named(a, cmd, accountRows, func(c *admin.Client, ctx context.Context, name string) (acct admin.Account, err error) {
+		q, err := change(name)
+		if err != nil {
+			return acct, err
+		}
+		return c.ChangeAccount(ctx, q)
 	})
 }
 
 func newAccountSet(a *app) *cobra.Command {
 	var s settings
-	cmd := a.printing(&cobra.Command{Use: "set NAME", Short: "Change the limits, profile or contact of an account", Args: cobra.ExactArgs(1)})
+	cmd := &cobra.Command{Use: "set NAME", Short: "Change the limits, profile or contact of an account"}
 	s.flags(cmd.Flags())
-	cmd.RunE = does(func(cmd *cobra.Command, args []string) error {
-		q, err := s.change(cmd.Flags(), args[0])
-		if err != nil {
-			return err
-		}
-		return changeAccount(a, cmd, q)
-	})
-	return cmd
+	return changesAccount(a, cmd, func(name string) (admin.AccountChange, error) { return s.change(cmd.Flags(), name) })
 }
 
 func newAccountProduction(a *app) *cobra.Command {
 	var s settings
 	var deny bool
-	cmd := a.printing(&cobra.Command{
-		Use: "production NAME", Short: "Lift an account out of the sandbox and set its quota and rate", Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			if deny {
-				return changeAccount(a, cmd, admin.AccountChange{Account: args[0], Deny: true})
-			}
-			q, err := s.change(cmd.Flags(), args[0])
-			if err != nil {
-				return err
-			}
-			yes, quota := true, int64(s.quota)
-			q.Production, q.Quota, q.Rate = &yes, &quota, &s.rate
-			return changeAccount(a, cmd, q)
-		}),
-	})
+	cmd := &cobra.Command{Use: "production NAME", Short: "Lift an account out of the sandbox and set its quota and rate"}
 	s.limits(cmd.Flags(), productionQuota, productionRate)
 	cmd.Flags().BoolVar(&deny, "deny", false, "say no to an owner who asked for it by the API; the account stays as it is")
 	cmd.MarkFlagsMutuallyExclusive("deny", "quota")
 	cmd.MarkFlagsMutuallyExclusive("deny", "rate")
-	return cmd
+	return changesAccount(a, cmd, func(name string) (admin.AccountChange, error) {
+		if deny {
+			return admin.AccountChange{Account: name, Deny: true}, nil
+		}
+		q, err := s.change(cmd.Flags(), name)
+		yes, quota := true, int64(s.quota)
+		q.Production, q.Quota, q.Rate = &yes, &quota, &s.rate
+		return q, err
+	})
 }
 
 func newAccountPause(a *app) *cobra.Command {
@@ -189,50 +160,24 @@ func newAccountResume(a *app) *cobra.Command {
 
 func pausing(a *app, on bool, use, short string) *cobra.Command {
 	var owner bool
-	cmd := a.printing(&cobra.Command{
-		Use: use, Short: short, Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			q := admin.AccountChange{Account: args[0], Paused: &on}
-			if owner {
-				q.Paused, q.SendingOff = nil, &on
-			}
-			return changeAccount(a, cmd, q)
-		}),
-	})
+	cmd := &cobra.Command{Use: use, Short: short}
 	cmd.Flags().BoolVar(&owner, "owner", false, "in the owner's name: the two pauses do not touch each other")
-	return cmd
+	return changesAccount(a, cmd, func(name string) (admin.AccountChange, error) {
+		if owner {
+			return admin.AccountChange{Account: name, SendingOff: &on}, nil
+		}
+		return admin.AccountChange{Account: name, Paused: &on}, nil
+	})
 }
 
 func newAccountDelete(a *app) *cobra.Command {
 	var force bool
-	cmd := a.printing(&cobra.Command{
-		Use: "delete NAME", Short: "Delete an account with its credentials, identities and configuration sets", Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			acct, err := client.DeleteAccount(cmd.Context(), args[0], force)
-			if err != nil {
-				return err
-			}
-			return a.object(acct, row{acct.Account + " (" + acct.ID + ") is deleted."})
-		}),
-	})
+	cmd := &cobra.Command{Use: "delete NAME", Short: "Delete an account with its credentials, identities and configuration sets"}
 	cmd.Flags().BoolVar(&force, "force", false, "also when mail of it waits in the queue, which is cancelled")
-	return cmd
-}
-
-func changeAccount(a *app, cmd *cobra.Command, q admin.AccountChange) error {
-	client, err := a.client()
-	if err != nil {
-		return err
-	}
-	acct, err := client.ChangeAccount(cmd.Context(), q)
-	if err != nil {
-		return err
-	}
-	return a.object(acct, accountRows(acct)...)
+	return named(a, cmd, says(func(acct admin.Account) string { return acct.Account + " (" + acct.ID + ") is deleted." }),
+		func(c *admin.Client, ctx context.Context, name string) (admin.Account, error) {
+			return c.DeleteAccount(ctx, name, force)
+		})
 }
 
 func accountStatus(acct admin.Account) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -8,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/api/admin"
 )
 
@@ -104,130 +104,51 @@ func maxDelivery(seconds int64) string {
 }
 
 func newConfigSetCreate(a *app) *cobra.Command {
-	var (
-		owner string
-		f     setFlags
-	)
-	cmd := a.printing(&cobra.Command{
-		Use: "create NAME", Short: "Make a configuration set", Args: cobra.ExactArgs(1),
+	var f setFlags
+	cmd := &cobra.Command{
+		Use: "create NAME", Short: "Make a configuration set",
 		Long: "Make a configuration set. Mail goes under it that names it in the header field\n" +
 			"X-SES-CONFIGURATION-SET, or whose credential or identity has it as its default.",
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			change, err := f.change(cmd)
-			if err != nil {
-				return err
-			}
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			s, err := client.CreateConfigSet(cmd.Context(), owner, args[0], change)
-			if err != nil {
-				return err
-			}
-			return a.object(s, setRows(s)...)
-		}),
-	})
-	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
+	}
 	f.add(cmd)
-	return cmd
+	return ofAccount(a, cmd, setRows, f.given(cmd, (*admin.Client).CreateConfigSet))
 }
 
 func newConfigSetChange(a *app) *cobra.Command {
-	var (
-		owner string
-		f     setFlags
-	)
-	cmd := a.printing(&cobra.Command{
+	var f setFlags
+	cmd := &cobra.Command{
 		Use: "set NAME", Short: "Change a configuration set, for mail from now on",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := cobra.ExactArgs(1)(cmd, args); err != nil {
-				return err
-			}
-			for _, name := range []string{"tls", "max-delivery", "pool", "suppress", "unsubscribe", "pause", "resume"} {
-				if cmd.Flags().Changed(name) {
-					return nil
-				}
-			}
-			return errors.New("say what to change")
-		},
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			change, err := f.change(cmd)
-			if err != nil {
-				return err
-			}
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			s, err := client.ChangeConfigSet(cmd.Context(), owner, args[0], change)
-			if err != nil {
-				return err
-			}
-			return a.object(s, setRows(s)...)
-		}),
-	})
-	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
+		Args: changing("say what to change", "tls", "max-delivery", "pool", "suppress", "unsubscribe", "pause", "resume"),
+	}
 	f.add(cmd)
-	return cmd
+	return ofAccount(a, cmd, setRows, f.given(cmd, (*admin.Client).ChangeConfigSet))
+}
+
+// given makes of a set what the flags say.
+func (f *setFlags) given(cmd *cobra.Command, do func(c *admin.Client, ctx context.Context, owner, name string, s admin.SetChange) (admin.ConfigSet, error),
+) func(c *admin.Client, ctx context.Context, owner, name string) (admin.ConfigSet, error) {
+	return func(c *admin.Client, ctx context.Context, owner, name string) (admin.ConfigSet, error) {
+		change, err := f.change(cmd)
+		if err != nil {
+			return admin.ConfigSet{}, err
+		}
+		return do(c, ctx, owner, name, change)
+	}
 }
 
 func newConfigSetShow(a *app) *cobra.Command {
-	var owner string
-	cmd := a.printing(&cobra.Command{
-		Use: "show NAME", Short: "Show a configuration set", Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			s, err := client.ConfigSet(cmd.Context(), owner, args[0])
-			if err != nil {
-				return err
-			}
-			return a.object(s, setRows(s)...)
-		}),
-	})
-	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
-	return cmd
+	return ofAccount(a, &cobra.Command{Use: "show NAME", Short: "Show a configuration set"}, setRows, (*admin.Client).ConfigSet)
 }
 
 func newConfigSetList(a *app) *cobra.Command {
-	var owner string
-	cmd := a.printing(&cobra.Command{
-		Use: "list", Short: "List configuration sets", Args: cobra.NoArgs,
-		RunE: does(func(cmd *cobra.Command, _ []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			return table(a, client.ConfigSets(cmd.Context(), owner),
-				row{"NAME", "ACCOUNT", "SENDING", "TLS", "MAX DELIVERY", "POOL", "SUPPRESSION", "UNSUBSCRIBE"},
-				func(s admin.ConfigSet) row {
-					return row{s.Name, s.Account, onOff(s.Sending), s.TLS, maxDelivery(s.MaxDelivery), orDefault(s.Pool), s.Suppression, orNone(s.Unsubscribe)}
-				})
-		}),
-	})
-	cmd.Flags().StringVar(&owner, "account", "", "only of the account with this `name`")
-	return cmd
+	return ofAccounts(a, &cobra.Command{Use: "list", Short: "List configuration sets"},
+		row{"NAME", "ACCOUNT", "SENDING", "TLS", "MAX DELIVERY", "POOL", "SUPPRESSION", "UNSUBSCRIBE"},
+		func(s admin.ConfigSet) row {
+			return row{s.Name, s.Account, onOff(s.Sending), s.TLS, maxDelivery(s.MaxDelivery), orDefault(s.Pool), s.Suppression, orNone(s.Unsubscribe)}
+		}, (*admin.Client).ConfigSets)
 }
 
 func newConfigSetDelete(a *app) *cobra.Command {
-	var owner string
-	cmd := a.printing(&cobra.Command{
-		Use: "delete NAME", Short: "Delete a configuration set; mail that names it is refused then", Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			s, err := client.DeleteConfigSet(cmd.Context(), owner, args[0])
-			if err != nil {
-				return err
-			}
-			return a.object(s, row{fmt.Sprintf("%s of %s is deleted.", s.Name, s.Account)})
-		}),
-	})
-	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
-	return cmd
+	return ofAccount(a, &cobra.Command{Use: "delete NAME", Short: "Delete a configuration set; mail that names it is refused then"},
+		says(func(s admin.ConfigSet) string { return fmt.Sprintf("%s of %s is deleted.", s.Name, s.Account) }), (*admin.Client).DeleteConfigSet)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,7 @@ func newCredentialImport(a *app) *cobra.Command {
 		secret, password bool
 		t                termsFlags
 	)
-	cmd := a.printing(&cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "import --username ACCESS-KEY-ID",
 		Short: "Take in a key pair that programs use already, so that they keep their password",
 		Long: "Take in a key pair that programs use already, so that they keep their password. Either the\n" +
@@ -30,31 +31,7 @@ func newCredentialImport(a *app) *cobra.Command {
 			"password was derived (--region) or the form of before 2019 (--sigv2); or the SMTP password\n" +
 			"itself (--password-stdin), which shows its form.",
 		Args: cobra.NoArgs,
-		RunE: does(func(cmd *cobra.Command, _ []string) error {
-			terms, err := t.terms(admin.Terms{}, cmd.Flags())
-			if err != nil {
-				return err
-			}
-			q.Terms = terms
-			text, err := firstLine(cmd.InOrStdin())
-			if err != nil {
-				return fmt.Errorf("read standard input: %w", err)
-			}
-			q.Secret, q.Password = text, ""
-			if password {
-				q.Secret, q.Password = "", text
-			}
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			c, err := client.ImportCredential(cmd.Context(), q)
-			if err != nil {
-				return err
-			}
-			return a.object(c, credentialRows(c)...)
-		}),
-	})
+	}
 	f := cmd.Flags()
 	f.StringVar(&q.Account, "account", account.DefaultName, "the account's `name`")
 	f.StringVar(&q.AccessKeyID, "username", "", "the access key id, which is the user name for SMTP")
@@ -69,7 +46,21 @@ func newCredentialImport(a *app) *cobra.Command {
 	cmd.MarkFlagsMutuallyExclusive("region", "sigv2")
 	cmd.MarkFlagsMutuallyExclusive("password-stdin", "region")
 	cmd.MarkFlagsMutuallyExclusive("password-stdin", "sigv2")
-	return cmd
+	return one(a, cmd, credentialRows, func(ctx context.Context, c *admin.Client, _ []string) (cred admin.Credential, err error) {
+		if q.Terms, err = t.terms(admin.Terms{}, cmd.Flags()); err != nil {
+			return cred, err
+		}
+		text, err := firstLine(cmd.InOrStdin())
+		if err != nil {
+			return cred, fmt.Errorf("read standard input: %w", err)
+		}
+		if password {
+			q.Password = text
+		} else {
+			q.Secret = text
+		}
+		return c.ImportCredential(ctx, q)
+	})
 }
 
 // firstLine reads one line, with or without its end.

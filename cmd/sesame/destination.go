@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/api/admin"
 )
@@ -17,12 +17,9 @@ import (
 func newDestination(a *app) *cobra.Command {
 	return group("destination", "Make and list destinations: who is told what became of mail",
 		newDestinationCreate(a), newDestinationList(a),
-		destinationCommand(a, "show", "Show a destination", (*admin.Client).Destination,
-			func(d admin.Destination) []row { return destinationRows(d) }),
+		destinationCommand(a, "show", "Show a destination", (*admin.Client).Destination, destinationRows),
 		destinationCommand(a, "delete", "Delete a destination; events that wait for it are dropped", (*admin.Client).DeleteDestination,
-			func(d admin.Destination) []row {
-				return []row{{fmt.Sprintf("%s of %s is deleted.", d.Name, d.Owner())}}
-			}),
+			says(func(d admin.Destination) string { return fmt.Sprintf("%s of %s is deleted.", d.Name, d.Owner()) })),
 		newDestinationReplay(a))
 }
 
@@ -36,9 +33,9 @@ func newDestinationReplay(a *app) *cobra.Command {
 		func(c *admin.Client, ctx context.Context, n admin.DestinationName) (admin.Replayed, error) {
 			return c.ReplayDestination(ctx, n, admin.Replay{From: from, Since: at})
 		},
-		func(d admin.Replayed) []row {
-			return []row{{fmt.Sprintf("%s of %s is %s. %d events are told again.", d.Name, d.Owner(), d.State, d.Again)}}
-		})
+		says(func(d admin.Replayed) string {
+			return fmt.Sprintf("%s of %s is %s. %d events are told again.", d.Name, d.Owner(), d.State, d.Again)
+		}))
 	cmd.Flags().Uint64Var(&from, "from", 0, "tell again the events from this `number` on")
 	cmd.Flags().StringVar(&since, "since", "", "tell again the events since this `time`, as 2026-02-03T04:05:06Z")
 	named := cmd.PreRunE
@@ -83,51 +80,19 @@ func newDestinationCreate(a *app) *cobra.Command {
 		counts         bool
 		dimensions     []string
 	)
-	cmd := a.printing(&cobra.Command{
+	cmd := &cobra.Command{
 		Use: "create", Short: "Make a destination", Args: cobra.NoArgs,
 		Long: "Make a destination: a webhook signed with a secret that is shown once, a webhook in\n" +
 			"the envelope of Amazon SNS, a file of JSON lines, or counters for Prometheus. It is told\n" +
 			"of mail that is accepted from now on, under a configuration set or sent as an identity. For an identity\n" +
 			"the JSON is that of the notifications of SES, and the events are bounce, complaint and delivery.",
-		RunE: does(func(cmd *cobra.Command, _ []string) error {
-			for kind, target := range map[string]string{"webhook": hook, "sns": sns, "file": out} {
-				if target != "" {
-					d.Kind, d.Target = kind, target
-				}
-			}
-			if counts {
-				d.Kind = "metrics"
-			}
-			if d.Kind != "sns" {
-				d.Signature = 0
-			}
-			for _, text := range dimensions {
-				dimension, err := destination.ParseDimension(text)
-				if err != nil {
-					return err
-				}
-				d.Dimensions = append(d.Dimensions, dimension)
-			}
-			if d.Identity != "" && !cmd.Flags().Changed("events") {
-				d.Events = []string{"bounce", "complaint"}
-			}
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			made, err := client.CreateDestination(cmd.Context(), d)
-			if err != nil {
-				return err
-			}
-			return a.object(made, destinationRows(made)...)
-		}),
 		PreRunE: func(*cobra.Command, []string) error {
 			if d.Name == "" {
 				return errors.New("name the destination with --name")
 			}
 			return owned(d.DestinationName)
 		},
-	})
+	}
 	flags := cmd.Flags()
 	ownerFlags(cmd, &d.DestinationName)
 	flags.StringVar(&d.Name, "name", "", "the destination's `name`")
@@ -142,35 +107,50 @@ func newDestinationCreate(a *app) *cobra.Command {
 		"the `types` of events, parted by commas; bounce,complaint for an identity")
 	cmd.MarkFlagsMutuallyExclusive("webhook", "sns-webhook", "file", "metrics")
 	cmd.MarkFlagsOneRequired("webhook", "sns-webhook", "file", "metrics")
-	return cmd
+	return one(a, cmd, destinationRows, func(ctx context.Context, c *admin.Client, _ []string) (admin.Destination, error) {
+		for kind, target := range map[string]string{"webhook": hook, "sns": sns, "file": out} {
+			if target != "" {
+				d.Kind, d.Target = kind, target
+			}
+		}
+		if counts {
+			d.Kind = "metrics"
+		}
+		if d.Kind != "sns" {
+			d.Signature = 0
+		}
+		for _, text := range dimensions {
+			dimension, err := destination.ParseDimension(text)
+			if err != nil {
+				return admin.Destination{}, err
+			}
+			d.Dimensions = append(d.Dimensions, dimension)
+		}
+		if d.Identity != "" && !cmd.Flags().Changed("events") {
+			d.Events = []string{"bounce", "complaint"}
+		}
+		return c.CreateDestination(ctx, d)
+	})
 }
 
 func newDestinationList(a *app) *cobra.Command {
 	var n admin.DestinationName
-	cmd := a.printing(&cobra.Command{
-		Use: "list", Short: "List destinations", Args: cobra.NoArgs,
-		RunE: does(func(cmd *cobra.Command, _ []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			return table(a, client.Destinations(cmd.Context(), n),
-				row{"NAME", "OF", "ACCOUNT", "KIND", "STATE", "TARGET", "EVENTS"},
-				func(d admin.Destination) row {
-					return row{d.Name, d.Owner(), d.Account, d.Kind, d.State, d.Target, strings.Join(d.Events, ",")}
-				})
-		}),
-	})
+	cmd := &cobra.Command{Use: "list", Short: "List destinations"}
 	cmd.Flags().StringVar(&n.Account, "account", "", "only of the account with this `name`")
 	cmd.Flags().StringVar(&n.Set, "configuration-set", "", "only of the configuration set with this `name`")
 	cmd.Flags().StringVar(&n.Identity, "identity", "", "only of this `domain` or address")
 	cmd.Flags().StringVar(&n.Topic, "topic", "", "only the subscriptions of the topic with this `name`")
-	return cmd
+	return many(a, cmd, row{"NAME", "OF", "ACCOUNT", "KIND", "STATE", "TARGET", "EVENTS"},
+		func(d admin.Destination) row {
+			return row{d.Name, d.Owner(), d.Account, d.Kind, d.State, d.Target, strings.Join(d.Events, ",")}
+		}, func(ctx context.Context, c *admin.Client, _ []string) iter.Seq2[admin.Destination, error] {
+			return c.Destinations(ctx, n)
+		})
 }
 
 // ownerFlags say what a destination belongs to.
 func ownerFlags(cmd *cobra.Command, n *admin.DestinationName) {
-	cmd.Flags().StringVar(&n.Account, "account", account.DefaultName, "the account's `name`")
+	accountFlag(cmd, &n.Account)
 	cmd.Flags().StringVar(&n.Set, "configuration-set", "", "the configuration set's `name`")
 	cmd.Flags().StringVar(&n.Identity, "identity", "", "the identity, a `domain` or an address, in the place of a configuration set")
 	cmd.MarkFlagsMutuallyExclusive("configuration-set", "identity")
@@ -188,24 +168,15 @@ func owned(n admin.DestinationName) error {
 func destinationCommand[T any](a *app, use, short string, f func(*admin.Client, context.Context, admin.DestinationName) (T, error),
 	rows func(T) []row) *cobra.Command {
 	var n admin.DestinationName
-	cmd := a.printing(&cobra.Command{
-		Use: use + " NAME", Short: short, Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			n.Name = args[0]
-			d, err := f(client, cmd.Context(), n)
-			if err != nil {
-				return err
-			}
-			return a.object(d, rows(d)...)
-		}),
+	cmd := &cobra.Command{
+		Use: use + " NAME", Short: short,
 		PreRunE: func(*cobra.Command, []string) error { return owned(n) },
-	})
+	}
 	ownerFlags(cmd, &n)
 	cmd.Flags().StringVar(&n.Topic, "topic", "", "the `name` of a topic, for one of its subscriptions")
 	cmd.MarkFlagsMutuallyExclusive("configuration-set", "identity", "topic")
-	return cmd
+	return named(a, cmd, rows, func(c *admin.Client, ctx context.Context, name string) (T, error) {
+		n.Name = name
+		return f(c, ctx, n)
+	})
 }

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/api/admin"
 )
@@ -19,12 +19,11 @@ func newIdentity(a *app) *cobra.Command {
 
 func newIdentityAdd(a *app) *cobra.Command {
 	var (
-		owner  string
 		o      identity.AddOptions
 		noDKIM bool
 		stdin  bool
 	)
-	cmd := a.printing(&cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "add DOMAIN|ADDRESS",
 		Short: "Add a domain or an address, make its DKIM keys and print the DNS records to publish",
 		Long: "Add a domain or an address that an account may send as. For a domain DKIM keys are made,\n" +
@@ -38,79 +37,44 @@ func newIdentityAdd(a *app) *cobra.Command {
 			}
 			return cobra.ExactArgs(1)(cmd, args)
 		},
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			o.DKIM = !noDKIM
-			if o.Private, err = keyFrom(cmd.InOrStdin(), stdin); err != nil {
-				return err
-			}
-			i, err := client.AddIdentity(cmd.Context(), owner, args[0], o)
-			if err != nil {
-				return err
-			}
-			rows := []row{{"identity", i.Identity}, {"account", marked(i.Account, i.AccountMade)}, {"status", i.Status}}
-			if i.Mailed {
-				rows = append(rows, row{"A link was mailed to it; it is good for 24 hours."})
-			}
-			if len(i.Records) > 0 {
-				rows = append(rows, row{}, row{"Publish:"})
-			}
-			for _, r := range i.Records {
-				rows = append(rows, row{r.Name, r.Type, r.Value})
-			}
-			return a.object(i, rows...)
-		}),
-	})
+	}
 	f := cmd.Flags()
-	f.StringVar(&owner, "account", account.DefaultName, "the account's `name`")
 	f.BoolVar(&o.Verified, "verified", false, "take it as verified")
 	f.BoolVar(&noDKIM, "no-dkim", false, "make no DKIM key")
 	f.BoolVar(&o.Ed25519, "ed25519", false, "make an Ed25519 key beside the RSA key")
 	keyFlags(cmd, &o.Selector, &stdin)
 	cmd.MarkFlagsMutuallyExclusive("no-dkim", "ed25519", "dkim-selector")
-	return cmd
+	return ofAccount(a, cmd, addedRows, func(c *admin.Client, ctx context.Context, owner, name string) (i admin.Identity, err error) {
+		o.DKIM = !noDKIM
+		if o.Private, err = keyFrom(cmd.InOrStdin(), stdin); err != nil {
+			return i, err
+		}
+		return c.AddIdentity(ctx, owner, name, o)
+	})
+}
+
+func addedRows(i admin.Identity) []row {
+	rows := []row{{"identity", i.Identity}, {"account", marked(i.Account, i.AccountMade)}, {"status", i.Status}}
+	if i.Mailed {
+		rows = append(rows, row{"A link was mailed to it; it is good for 24 hours."})
+	}
+	if len(i.Records) > 0 {
+		rows = append(rows, row{}, row{"Publish:"})
+	}
+	for _, r := range i.Records {
+		rows = append(rows, row{r.Name, r.Type, r.Value})
+	}
+	return rows
 }
 
 func newIdentityList(a *app) *cobra.Command {
-	var owner string
-	cmd := a.printing(&cobra.Command{
-		Use: "list", Short: "List identities", Args: cobra.NoArgs,
-		RunE: does(func(cmd *cobra.Command, _ []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			return table(a, client.Identities(cmd.Context(), owner), row{"IDENTITY", "ACCOUNT", "STATUS", "CREATED"},
-				func(i admin.Identity) row {
-					return row{i.Identity, i.Account, i.Status, instant(i.Created)}
-				})
-		}),
-	})
-	cmd.Flags().StringVar(&owner, "account", "", "only of the account with this `name`")
-	return cmd
+	return ofAccounts(a, &cobra.Command{Use: "list", Short: "List identities"}, row{"IDENTITY", "ACCOUNT", "STATUS", "CREATED"},
+		func(i admin.Identity) row { return row{i.Identity, i.Account, i.Status, instant(i.Created)} }, (*admin.Client).Identities)
 }
 
 func newIdentityRemove(a *app) *cobra.Command {
-	var owner string
-	cmd := a.printing(&cobra.Command{
-		Use: "remove DOMAIN|ADDRESS", Short: "Remove an identity and its keys", Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			i, err := client.RemoveIdentity(cmd.Context(), owner, args[0])
-			if err != nil {
-				return err
-			}
-			return a.object(i, row{i.Identity + " of " + i.Account + " is removed."})
-		}),
-	})
-	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
-	return cmd
+	return ofAccount(a, &cobra.Command{Use: "remove DOMAIN|ADDRESS", Short: "Remove an identity and its keys"},
+		says(func(i admin.Identity) string { return i.Identity + " of " + i.Account + " is removed." }), (*admin.Client).RemoveIdentity)
 }
 
 func newIdentityRecords(a *app) *cobra.Command {
@@ -118,7 +82,7 @@ func newIdentityRecords(a *app) *cobra.Command {
 		owner string
 		host  bool
 	)
-	cmd := a.printing(&cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "records DOMAIN|ADDRESS|--host",
 		Short: "Print the DNS records to publish for an identity, or for the server itself",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -127,19 +91,13 @@ func newIdentityRecords(a *app) *cobra.Command {
 			}
 			return cobra.MaximumNArgs(1)(cmd, args)
 		},
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			records := client.HostRecords(cmd.Context())
-			if !host {
-				records = client.Records(cmd.Context(), owner, args[0])
-			}
-			return a.zone(records)
-		}),
-	})
-	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
+	}
+	accountFlag(cmd, &owner)
 	cmd.Flags().BoolVar(&host, "host", false, "those of the server itself")
-	return cmd
+	return a.asks(cmd, func(ctx context.Context, c *admin.Client, args []string) error {
+		if host {
+			return a.zone(c.HostRecords(ctx))
+		}
+		return a.zone(c.Records(ctx, owner, args[0]))
+	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/api/admin"
 )
 
@@ -29,32 +29,9 @@ func keyFrom(r io.Reader, wanted bool) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(r, maxKey))
 }
 
-// ofIdentity makes a command about one identity of an account.
-func ofIdentity(a *app, cmd *cobra.Command, f func(cmd *cobra.Command, c *admin.Client, owner, name string) error) *cobra.Command {
-	var owner string
-	if cmd.Args == nil {
-		cmd.Args = cobra.ExactArgs(1)
-	}
-	cmd.RunE = does(func(cmd *cobra.Command, args []string) error {
-		client, err := a.client()
-		if err != nil {
-			return err
-		}
-		return f(cmd, client, owner, args[0])
-	})
-	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
-	return a.printing(cmd)
-}
-
 func newIdentityShow(a *app) *cobra.Command {
-	return ofIdentity(a, &cobra.Command{Use: "show DOMAIN|ADDRESS", Short: "Show an identity, its states and settings"},
-		func(cmd *cobra.Command, c *admin.Client, owner, name string) error {
-			i, err := c.Identity(cmd.Context(), owner, name)
-			if err != nil {
-				return err
-			}
-			return a.object(i, identityRows(i)...)
-		})
+	return ofAccount(a, &cobra.Command{Use: "show DOMAIN|ADDRESS", Short: "Show an identity, its states and settings"},
+		identityRows, (*admin.Client).Identity)
 }
 
 func identityRows(i admin.Identity) []row {
@@ -99,26 +76,24 @@ func identityRows(i admin.Identity) []row {
 }
 
 func newIdentityVerify(a *app) *cobra.Command {
-	return ofIdentity(a, &cobra.Command{
+	return ofAccount(a, &cobra.Command{
 		Use: "verify DOMAIN|ADDRESS", Short: "Begin a verification anew: look at DNS again, or mail another link",
-	}, func(cmd *cobra.Command, c *admin.Client, owner, name string) error {
-		i, err := c.VerifyIdentity(cmd.Context(), owner, name)
-		if err != nil {
-			return err
-		}
-		text := "DNS is asked about " + i.Identity + " for 72 hours."
+	}, says(func(i admin.Identity) string {
 		if i.Mailed {
-			text = "A link was mailed to " + i.Identity + "; it is good for 24 hours."
+			return "A link was mailed to " + i.Identity + "; it is good for 24 hours."
 		}
-		return a.object(i, row{text})
-	})
+		return "DNS is asked about " + i.Identity + " for 72 hours."
+	}), (*admin.Client).VerifyIdentity)
 }
 
 func newIdentityCheck(a *app) *cobra.Command {
-	return ofIdentity(a, &cobra.Command{
-		Use: "check DOMAIN|ADDRESS", Short: "Ask DNS about an identity now and say what is wrong, one line each",
-	}, func(cmd *cobra.Command, c *admin.Client, owner, name string) error {
-		checked, err := c.CheckIdentity(cmd.Context(), owner, name)
+	var owner string
+	cmd := &cobra.Command{
+		Use: "check DOMAIN|ADDRESS", Short: "Ask DNS about an identity now and say what is wrong, one line each", Args: cobra.ExactArgs(1),
+	}
+	accountFlag(cmd, &owner)
+	return a.asks(cmd, func(ctx context.Context, c *admin.Client, args []string) error {
+		checked, err := c.CheckIdentity(ctx, owner, args[0])
 		if err != nil {
 			return err
 		}
@@ -144,13 +119,10 @@ func newIdentityPause(a *app, pause bool) *cobra.Command {
 	if !pause {
 		cmd, text = &cobra.Command{Use: "resume DOMAIN|ADDRESS", Short: "Accept mail of a paused identity again"}, "is not paused."
 	}
-	return ofIdentity(a, cmd, func(cmd *cobra.Command, c *admin.Client, owner, name string) error {
-		i, err := c.PauseIdentity(cmd.Context(), owner, name, pause)
-		if err != nil {
-			return err
-		}
-		return a.object(i, row{i.Identity + " of " + i.Account + " " + text})
-	})
+	return ofAccount(a, cmd, says(func(i admin.Identity) string { return i.Identity + " of " + i.Account + " " + text }),
+		func(c *admin.Client, ctx context.Context, owner, name string) (admin.Identity, error) {
+			return c.PauseIdentity(ctx, owner, name, pause)
+		})
 }
 
 func newIdentityMailFrom(a *app) *cobra.Command {
@@ -177,19 +149,20 @@ func newIdentityMailFrom(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&domain, "domain", "", "the MAIL FROM `domain`")
 	cmd.Flags().StringVar(&onFailure, "on-failure", admin.OnFailureDefault, "`default` or reject")
 	cmd.Flags().BoolVar(&off, "off", false, "take it away")
-	return ofIdentity(a, cmd, func(cmd *cobra.Command, c *admin.Client, owner, name string) error {
-		i, err := c.SetMailFrom(cmd.Context(), owner, name, domain, onFailure)
-		if err != nil {
-			return err
-		}
-		rows := identityRows(i)
-		for _, r := range i.Records {
-			if i.MailFrom != nil && r.Name == i.MailFrom.Domain {
-				rows = append(rows, row{r.Name, r.Type, r.Value})
-			}
-		}
-		return a.object(i, rows...)
+	return ofAccount(a, cmd, mailFromRows, func(c *admin.Client, ctx context.Context, owner, name string) (admin.Identity, error) {
+		return c.SetMailFrom(ctx, owner, name, domain, onFailure)
 	})
+}
+
+// mailFromRows are an identity with what is to be published for its MAIL FROM domain.
+func mailFromRows(i admin.Identity) []row {
+	rows := identityRows(i)
+	for _, r := range i.Records {
+		if i.MailFrom != nil && r.Name == i.MailFrom.Domain {
+			rows = append(rows, row{r.Name, r.Type, r.Value})
+		}
+	}
+	return rows
 }
 
 func newIdentityRotate(a *app) *cobra.Command {
@@ -211,15 +184,11 @@ func newIdentityRotate(a *app) *cobra.Command {
 		},
 	}
 	keyFlags(cmd, &selector, &stdin)
-	return ofIdentity(a, cmd, func(cmd *cobra.Command, c *admin.Client, owner, name string) error {
+	return ofAccount(a, cmd, identityRows, func(c *admin.Client, ctx context.Context, owner, name string) (admin.Identity, error) {
 		private, err := keyFrom(cmd.InOrStdin(), stdin)
 		if err != nil {
-			return err
+			return admin.Identity{}, err
 		}
-		i, err := c.RotateDKIM(cmd.Context(), owner, name, selector, private)
-		if err != nil {
-			return err
-		}
-		return a.object(i, identityRows(i)...)
+		return c.RotateDKIM(ctx, owner, name, selector, private)
 	})
 }

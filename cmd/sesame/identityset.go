@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -46,19 +47,16 @@ func newIdentitySet(a *app) *cobra.Command {
 	cmd.Flags().StringArrayVar(&f.tags, "tag", nil, "a default tag, `NAME=VALUE`, once for each; they replace those before")
 	cmd.Flags().StringVar(&f.forwarding, "feedback-forwarding", "", "bounces and complaints by mail: `on` or off")
 	cmd.Flags().StringSliceVar(&f.headers, "notification-headers", nil, "the `types` of notifications that show the header of their message: bounce,complaint,delivery; empty for none")
-	return ofIdentity(a, cmd, func(cmd *cobra.Command, c *admin.Client, owner, name string) (err error) {
-		var i admin.Identity
+	return ofAccount(a, cmd, identityRows, func(c *admin.Client, ctx context.Context, owner, name string) (i admin.Identity, err error) {
 		if d, given := f.defaults(cmd); given {
-			if i, err = c.SetDefaults(cmd.Context(), owner, name, d); err != nil {
-				return err
+			if i, err = c.SetDefaults(ctx, owner, name, d); err != nil {
+				return i, err
 			}
 		}
 		if n, given := f.notifications(cmd); given {
-			if i, err = c.SetNotifications(cmd.Context(), owner, name, n); err != nil {
-				return err
-			}
+			i, err = c.SetNotifications(ctx, owner, name, n)
 		}
-		return a.object(i, identityRows(i)...)
+		return i, err
 	})
 }
 

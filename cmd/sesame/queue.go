@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -23,56 +25,40 @@ func newQueue(a *app) *cobra.Command {
 
 func newQueueList(a *app) *cobra.Command {
 	var owner, domain, state string
-	cmd := a.printing(&cobra.Command{
-		Use: "list", Short: "List the recipients that wait", Args: cobra.NoArgs,
-		RunE: does(func(cmd *cobra.Command, _ []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			return table(a, client.Queue(cmd.Context(), owner, domain, state), row{"ID", "ACCOUNT", "FROM", "TO", "STATE", "ATTEMPTS", "NEXT", "WAITS FOR", "LAST REPLY"},
-				func(e admin.Entry) row {
-					return row{e.ID, e.Account, null(e.From), e.To, e.State, strconv.Itoa(e.Attempts), instant(e.Next), waitsFor(e.Limit), e.LastReply}
-				})
-		}),
-	})
+	cmd := &cobra.Command{Use: "list", Short: "List the recipients that wait"}
 	f := cmd.Flags()
 	f.StringVar(&owner, "account", "", "only of the account with this `name`")
 	f.StringVar(&domain, "domain", "", "only for this `domain`")
 	f.StringVar(&state, "state", "", "only in this `state`: queued or held")
-	return cmd
+	return many(a, cmd, row{"ID", "ACCOUNT", "FROM", "TO", "STATE", "ATTEMPTS", "NEXT", "WAITS FOR", "LAST REPLY"},
+		func(e admin.Entry) row {
+			return row{e.ID, e.Account, null(e.From), e.To, e.State, strconv.Itoa(e.Attempts), instant(e.Next), waitsFor(e.Limit), e.LastReply}
+		}, func(ctx context.Context, c *admin.Client, _ []string) iter.Seq2[admin.Entry, error] {
+			return c.Queue(ctx, owner, domain, state)
+		})
 }
 
 func newQueueShow(a *app) *cobra.Command {
-	return a.printing(&cobra.Command{
-		Use: "show ID", Short: "Show a message and its recipients that wait", Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			m, err := client.Message(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			rows := []row{
-				{"id", m.ID}, {"account", m.Account}, {"from", null(m.From)}, {"accepted", instant(m.Accepted)},
-				{"size", strconv.FormatInt(m.Size, 10)}, {"message-id", m.MessageID},
-			}
-			for _, r := range m.Recipients {
-				rows = append(rows, row{},
-					row{"to", r.To}, row{"state", r.State}, row{"attempts", strconv.Itoa(r.Attempts)},
-					row{"next", instant(r.Next)}, row{"expires", instant(r.Expires)},
-					row{"waits for", why(r.Limit)}, row{"last reply", r.LastReply}, row{"last host", r.LastHost})
-			}
-			return a.object(m, rows...)
-		}),
-	})
+	return named(a, &cobra.Command{Use: "show ID", Short: "Show a message and its recipients that wait"}, messageRows, (*admin.Client).Message)
+}
+
+func messageRows(m admin.Message) []row {
+	rows := []row{
+		{"id", m.ID}, {"account", m.Account}, {"from", null(m.From)}, {"accepted", instant(m.Accepted)},
+		{"size", strconv.FormatInt(m.Size, 10)}, {"message-id", m.MessageID},
+	}
+	for _, r := range m.Recipients {
+		rows = append(rows, row{},
+			row{"to", r.To}, row{"state", r.State}, row{"attempts", strconv.Itoa(r.Attempts)},
+			row{"next", instant(r.Next)}, row{"expires", instant(r.Expires)},
+			row{"waits for", why(r.Limit)}, row{"last reply", r.LastReply}, row{"last host", r.LastHost})
+	}
+	return rows
 }
 
 func newQueueChange(a *app, what, short string) *cobra.Command {
 	var sel admin.Selection
-	cmd := a.printing(&cobra.Command{
+	cmd := &cobra.Command{
 		Use:   what + " ID|--account NAME|--domain DOMAIN|--all",
 		Short: short,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -88,21 +74,7 @@ func newQueueChange(a *app, what, short string) *cobra.Command {
 			}
 			return nil
 		},
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			if len(args) == 1 {
-				sel.ID = args[0]
-			}
-			changed, err := client.Change(cmd.Context(), what, sel)
-			if err != nil {
-				return err
-			}
-			return a.object(changed, row{fmt.Sprintf("%s: %d recipients", what, changed.Recipients)})
-		}),
-	})
+	}
 	f := cmd.Flags()
 	f.StringVar(&sel.Account, "account", "", "all of the account with this `name`")
 	f.StringVar(&sel.Domain, "domain", "", "all for this `domain`")
@@ -110,7 +82,13 @@ func newQueueChange(a *app, what, short string) *cobra.Command {
 	if what == admin.Cancel {
 		f.BoolVar(&sel.Bounce, "bounce", false, "tell the sender with a DSN")
 	}
-	return cmd
+	return one(a, cmd, says(func(c admin.Changed) string { return fmt.Sprintf("%s: %d recipients", what, c.Recipients) }),
+		func(ctx context.Context, c *admin.Client, args []string) (admin.Changed, error) {
+			if len(args) == 1 {
+				sel.ID = args[0]
+			}
+			return c.Change(ctx, what, sel)
+		})
 }
 
 // waitsFor names the limit that holds a recipient.

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"iter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/api/admin"
 )
 
 func newService(a *app) *cobra.Command {
@@ -14,20 +16,13 @@ func newService(a *app) *cobra.Command {
 }
 
 func newServiceRecords(a *app) *cobra.Command {
-	return a.printing(&cobra.Command{
+	return a.asks(&cobra.Command{
 		Use: "records", Short: "Print the zone to publish under the service domain",
 		Long: "Print the zone to publish under the service domain: the keys of all identities with Easy DKIM,\n" +
 			"those in use, the next ones and those in use until lately, and what the domain itself needs.\n" +
 			"Publish it again after identities were added and from time to time for rotations.",
 		Args: cobra.NoArgs,
-		RunE: does(func(cmd *cobra.Command, _ []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			return a.zone(client.ServiceRecords(cmd.Context()))
-		}),
-	})
+	}, func(ctx context.Context, c *admin.Client, _ []string) error { return a.zone(c.ServiceRecords(ctx)) })
 }
 
 // zone prints records as lines of a zone file, or as JSON, one object a line.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -9,28 +10,22 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/config"
 )
 
 func newStatus(a *app) *cobra.Command {
-	return a.printing(&cobra.Command{
-		Use: "status", Short: "Show how the server is and what waits", Args: cobra.NoArgs,
-		RunE: does(func(cmd *cobra.Command, _ []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			s, err := client.Status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			number := func(n int64) string { return strconv.FormatInt(n, 10) }
-			return a.object(s,
-				row{"host", s.Hostname}, row{"version", s.Version}, row{"running since", instant(s.Started)},
-				row{"messages", number(s.Queue.Messages)}, row{"recipients", number(s.Queue.Recipients)},
-				row{"due", number(s.Queue.Due)}, row{"held", number(s.Queue.Held)}, row{"free octets", number(s.Queue.Free)})
-		}),
-	})
+	return one(a, &cobra.Command{Use: "status", Short: "Show how the server is and what waits", Args: cobra.NoArgs}, statusRows,
+		func(ctx context.Context, c *admin.Client, _ []string) (admin.Status, error) { return c.Status(ctx) })
+}
+
+func statusRows(s admin.Status) []row {
+	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	return []row{
+		{"host", s.Hostname}, {"version", s.Version}, {"running since", instant(s.Started)},
+		{"messages", number(s.Queue.Messages)}, {"recipients", number(s.Queue.Recipients)},
+		{"due", number(s.Queue.Due)}, {"held", number(s.Queue.Held)}, {"free octets", number(s.Queue.Free)},
+	}
 }
 
 // problem is one thing that is wrong with a configuration file.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/suppression"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/mail"
@@ -29,7 +29,7 @@ type listFlags struct {
 }
 
 func (f *listFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.account, "account", account.DefaultName, "the account's `name`")
+	accountFlag(cmd, &f.account)
 	cmd.Flags().BoolVar(&f.installation, "installation", false, "the list of the installation, of 14 days")
 	cmd.MarkFlagsMutuallyExclusive("account", "installation")
 }
@@ -55,83 +55,37 @@ func suppressedRows(s admin.Suppressed) []row {
 	return rows
 }
 
-// addLeft adds the flag that names a mailing list.
-func addLeft(cmd *cobra.Command, left *string) {
-	cmd.Flags().StringVar(left, "list", "", "`name` of the mailing list that the address left, for the reason UNSUBSCRIBE")
+// ofList completes a command about one address of a list.
+func ofList(a *app, cmd *cobra.Command, f *listFlags, rows func(admin.Suppressed) []row,
+	do func(c *admin.Client, ctx context.Context, account, address, left string) (admin.Suppressed, error)) *cobra.Command {
+	var left string
+	f.add(cmd)
+	cmd.Flags().StringVar(&left, "list", "", "`name` of the mailing list that the address left, for the reason UNSUBSCRIBE")
+	return named(a, cmd, rows, func(c *admin.Client, ctx context.Context, address string) (admin.Suppressed, error) {
+		return do(c, ctx, f.name(), address, left)
+	})
 }
 
 func newSuppressionPut(a *app) *cobra.Command {
 	var (
-		f            listFlags
-		reason, left string
+		f      listFlags
+		reason string
 	)
-	cmd := a.printing(&cobra.Command{
-		Use: "put ADDRESS", Short: "Put an address on the list; what the list has of it is replaced", Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			s, err := client.Suppress(cmd.Context(), admin.SuppressRequest{Account: f.name(), Installation: f.installation,
-				Address: args[0], Reason: reason, List: left})
-			if err != nil {
-				return err
-			}
-			return a.object(s, suppressedRows(s)...)
-		}),
-	})
-	f.add(cmd)
+	cmd := &cobra.Command{Use: "put ADDRESS", Short: "Put an address on the list; what the list has of it is replaced"}
 	cmd.Flags().StringVar(&reason, "reason", "BOUNCE", "`BOUNCE`, COMPLAINT or UNSUBSCRIBE")
-	addLeft(cmd, &left)
-	return cmd
+	return ofList(a, cmd, &f, suppressedRows, func(c *admin.Client, ctx context.Context, account, address, left string) (admin.Suppressed, error) {
+		return c.Suppress(ctx, admin.SuppressRequest{Account: account, Installation: f.installation, Address: address, Reason: reason, List: left})
+	})
 }
 
 func newSuppressionGet(a *app) *cobra.Command {
-	var (
-		f    listFlags
-		left string
-	)
-	cmd := a.printing(&cobra.Command{
-		Use: "get ADDRESS", Short: "Show what the list has of an address; exit code 1 when it has nothing", Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			s, err := client.Left(cmd.Context(), f.name(), args[0], left)
-			if err != nil {
-				return err
-			}
-			return a.object(s, suppressedRows(s)...)
-		}),
-	})
-	f.add(cmd)
-	addLeft(cmd, &left)
-	return cmd
+	return ofList(a, &cobra.Command{Use: "get ADDRESS", Short: "Show what the list has of an address; exit code 1 when it has nothing"},
+		&listFlags{}, suppressedRows, (*admin.Client).Left)
 }
 
 func newSuppressionDelete(a *app) *cobra.Command {
-	var (
-		f    listFlags
-		left string
-	)
-	cmd := a.printing(&cobra.Command{
-		Use: "delete ADDRESS", Short: "Take an address off the list", Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			s, err := client.Rejoin(cmd.Context(), f.name(), args[0], left)
-			if err != nil {
-				return err
-			}
-			return a.object(s, row{s.Address + " is off the list."})
-		}),
-	})
-	f.add(cmd)
-	addLeft(cmd, &left)
-	return cmd
+	return ofList(a, &cobra.Command{Use: "delete ADDRESS", Short: "Take an address off the list"},
+		&listFlags{}, says(func(s admin.Suppressed) string { return s.Address + " is off the list." }), (*admin.Client).Rejoin)
 }
 
 // narrow are the flags that narrow a list.
@@ -171,26 +125,19 @@ func newSuppressionList(a *app) *cobra.Command {
 		f listFlags
 		n narrow
 	)
-	cmd := a.printing(&cobra.Command{
-		Use: "list", Short: "List the addresses", Args: cobra.NoArgs,
-		RunE: does(func(cmd *cobra.Command, _ []string) error {
-			filter, err := n.filter()
-			if err != nil {
-				return err
-			}
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			return table(a, client.AllSuppressed(cmd.Context(), f.name(), filter), row{"ADDRESS", "REASON", "LIST", "LAST UPDATE", "MESSAGE"},
-				func(s admin.Suppressed) row {
-					return row{s.Address, s.Reason, s.List, instant(s.LastUpdate), s.MessageID}
-				})
-		}),
-	})
+	cmd := &cobra.Command{Use: "list", Short: "List the addresses", Args: cobra.NoArgs}
 	f.add(cmd)
 	n.add(cmd)
-	return cmd
+	return a.asks(cmd, func(ctx context.Context, c *admin.Client, _ []string) error {
+		filter, err := n.filter()
+		if err != nil {
+			return err
+		}
+		return table(a, c.AllSuppressed(ctx, f.name(), filter), row{"ADDRESS", "REASON", "LIST", "LAST UPDATE", "MESSAGE"},
+			func(s admin.Suppressed) row {
+				return row{s.Address, s.Reason, s.List, instant(s.LastUpdate), s.MessageID}
+			})
+	})
 }
 
 // formOf gives the form of a file: the one that was named, else that of its name.
@@ -217,53 +164,48 @@ func newSuppressionImport(a *app) *cobra.Command {
 		form string
 		off  bool
 	)
-	cmd := a.printing(&cobra.Command{
+	cmd := &cobra.Command{
 		Use: "import FILE", Short: "Put the addresses of a file on the list",
 		Long: "Put the addresses of a file on the list, of any number. In CSV a line is address, reason (BOUNCE when\n" +
 			"it is missing), and whatever else export writes; in JSON lines it is an object such as\n" +
 			`{"emailAddress":"ann@example.com","reason":"BOUNCE"}` + ". A FILE of - is standard input. Lines that are no\n" +
 			"entry are told of and passed over; then the exit code is 1. The same file imported again changes nothing.",
 		Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			form, err := formOf(form, args[0])
-			if err != nil {
-				return err
-			}
-			in := cmd.InOrStdin()
-			if args[0] != "-" {
-				file, err := os.Open(args[0])
-				if err != nil {
-					return err
-				}
-				defer func() { _ = file.Close() }() // it was only read
-				in = file
-			}
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			done, err := client.ImportSuppressed(cmd.Context(), f.name(), in, form, off)
-			if err != nil {
-				return err
-			}
-			rows := []row{{"lines", fmt.Sprint(done.Lines)}, {"changed", fmt.Sprint(done.Changed)},
-				{"unchanged", fmt.Sprint(done.Unchanged)}, {"failed", fmt.Sprint(done.Failed)}}
-			for _, e := range done.Errors {
-				rows = append(rows, row{fmt.Sprintf("line %d", e.Line), e.Text})
-			}
-			if err := a.object(done, rows...); err != nil {
-				return err
-			}
-			if done.Failed > 0 {
-				return fmt.Errorf("%d of %d lines are no entry", done.Failed, done.Lines)
-			}
-			return nil
-		}),
-	})
+	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&form, "format", "", "`csv` or jsonl; else the name of the file tells")
 	cmd.Flags().BoolVar(&off, "delete", false, "take the addresses off the list instead")
-	return cmd
+	return a.asks(cmd, func(ctx context.Context, c *admin.Client, args []string) error {
+		form, err := formOf(form, args[0])
+		if err != nil {
+			return err
+		}
+		in := cmd.InOrStdin()
+		if args[0] != "-" {
+			file, err := os.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer func() { _ = file.Close() }() // it was only read
+			in = file
+		}
+		done, err := c.ImportSuppressed(ctx, f.name(), in, form, off)
+		if err != nil {
+			return err
+		}
+		rows := []row{{"lines", fmt.Sprint(done.Lines)}, {"changed", fmt.Sprint(done.Changed)},
+			{"unchanged", fmt.Sprint(done.Unchanged)}, {"failed", fmt.Sprint(done.Failed)}}
+		for _, e := range done.Errors {
+			rows = append(rows, row{fmt.Sprintf("line %d", e.Line), e.Text})
+		}
+		if err := a.object(done, rows...); err != nil {
+			return err
+		}
+		if done.Failed > 0 {
+			return fmt.Errorf("%d of %d lines are no entry", done.Failed, done.Lines)
+		}
+		return nil
+	})
 }
 
 func newSuppressionExport(a *app) *cobra.Command {

@@ -1,13 +1,12 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/api/admin"
 )
 
@@ -59,44 +58,22 @@ func (f *templateFlags) change(cmd *cobra.Command) (c admin.TemplateChange, err 
 }
 
 func newTemplatePut(a *app) *cobra.Command {
-	var (
-		owner string
-		f     templateFlags
-	)
-	cmd := a.printing(&cobra.Command{
+	var f templateFlags
+	cmd := &cobra.Command{
 		Use: "put NAME", Short: "Make a template, or change parts of it",
 		Long: "Make a template, or change the parts that are given. Templates are written in\n" +
 			"the Handlebars of Amazon SES, and sent by its API.",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := cobra.ExactArgs(1)(cmd, args); err != nil {
-				return err
-			}
-			for _, name := range []string{"subject", "text", "html", "fail-on-missing"} {
-				if cmd.Flags().Changed(name) {
-					return nil
-				}
-			}
-			return errors.New("say what to keep")
-		},
-		RunE: does(func(cmd *cobra.Command, args []string) error {
+		Args: changing("say what to keep", "subject", "text", "html", "fail-on-missing"),
+	}
+	f.add(cmd)
+	return ofAccount(a, cmd, says(func(t admin.Template) string { return fmt.Sprintf("%s of %s is kept.", t.Name, t.Account) }),
+		func(c *admin.Client, ctx context.Context, owner, name string) (admin.Template, error) {
 			change, err := f.change(cmd)
 			if err != nil {
-				return err
+				return admin.Template{}, err
 			}
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			t, err := client.PutTemplate(cmd.Context(), owner, args[0], change)
-			if err != nil {
-				return err
-			}
-			return a.object(t, row{fmt.Sprintf("%s of %s is kept.", t.Name, t.Account)})
-		}),
-	})
-	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
-	f.add(cmd)
-	return cmd
+			return c.PutTemplate(ctx, owner, name, change)
+		})
 }
 
 // parts prints the parts of a template, or of what it became, as text.
@@ -120,93 +97,51 @@ func (a *app) parts(v any, subject, text, html string, more ...row) error {
 
 func newTemplateGet(a *app) *cobra.Command {
 	var owner string
-	cmd := a.printing(&cobra.Command{
-		Use: "get NAME", Short: "Show a template", Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			t, err := client.Template(cmd.Context(), owner, args[0])
-			if err != nil {
-				return err
-			}
-			missing := "an event tells"
-			if t.FailOnMissing {
-				missing = "refused"
-			}
-			return a.parts(t, t.Subject, t.Text, t.HTML, row{"template", t.Name}, row{"account", t.Account},
-				row{"missing values", missing}, row{"created", instant(t.Created)}, row{"changed", instant(t.Updated)})
-		}),
+	cmd := &cobra.Command{Use: "get NAME", Short: "Show a template", Args: cobra.ExactArgs(1)}
+	accountFlag(cmd, &owner)
+	return a.asks(cmd, func(ctx context.Context, c *admin.Client, args []string) error {
+		t, err := c.Template(ctx, owner, args[0])
+		if err != nil {
+			return err
+		}
+		missing := "an event tells"
+		if t.FailOnMissing {
+			missing = "refused"
+		}
+		return a.parts(t, t.Subject, t.Text, t.HTML, row{"template", t.Name}, row{"account", t.Account},
+			row{"missing values", missing}, row{"created", instant(t.Created)}, row{"changed", instant(t.Updated)})
 	})
-	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
-	return cmd
 }
 
 func newTemplateList(a *app) *cobra.Command {
-	var owner string
-	cmd := a.printing(&cobra.Command{
-		Use: "list", Short: "List templates", Args: cobra.NoArgs,
-		RunE: does(func(cmd *cobra.Command, _ []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			return table(a, client.Templates(cmd.Context(), owner), row{"NAME", "ACCOUNT", "CREATED"},
-				func(t admin.TemplateName) row { return row{t.Name, t.Account, instant(t.Created)} })
-		}),
-	})
-	cmd.Flags().StringVar(&owner, "account", "", "only of the account with this `name`")
-	return cmd
+	return ofAccounts(a, &cobra.Command{Use: "list", Short: "List templates"}, row{"NAME", "ACCOUNT", "CREATED"},
+		func(t admin.TemplateName) row { return row{t.Name, t.Account, instant(t.Created)} }, (*admin.Client).Templates)
 }
 
 func newTemplateRender(a *app) *cobra.Command {
 	var owner, data, file string
-	cmd := a.printing(&cobra.Command{
-		Use: "render NAME", Short: "Show what a template becomes", Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			if file != "" {
-				content, err := os.ReadFile(file)
-				if err != nil {
-					return err
-				}
-				data = string(content)
-			}
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			r, err := client.RenderTemplate(cmd.Context(), owner, args[0], data)
-			if err != nil {
-				return err
-			}
-			return a.parts(r, r.Subject, r.Text, r.HTML)
-		}),
-	})
-	flags := cmd.Flags()
-	flags.StringVar(&owner, "account", account.DefaultName, "the account's `name`")
-	flags.StringVar(&data, "data", "{}", "the data, an object of `JSON`")
-	flags.StringVar(&file, "data-file", "", "`file` with the data")
+	cmd := &cobra.Command{Use: "render NAME", Short: "Show what a template becomes", Args: cobra.ExactArgs(1)}
+	accountFlag(cmd, &owner)
+	cmd.Flags().StringVar(&data, "data", "{}", "the data, an object of `JSON`")
+	cmd.Flags().StringVar(&file, "data-file", "", "`file` with the data")
 	cmd.MarkFlagsMutuallyExclusive("data", "data-file")
-	return cmd
+	return a.asks(cmd, func(ctx context.Context, c *admin.Client, args []string) error {
+		if file != "" {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			data = string(content)
+		}
+		r, err := c.RenderTemplate(ctx, owner, args[0], data)
+		if err != nil {
+			return err
+		}
+		return a.parts(r, r.Subject, r.Text, r.HTML)
+	})
 }
 
 func newTemplateDelete(a *app) *cobra.Command {
-	var owner string
-	cmd := a.printing(&cobra.Command{
-		Use: "delete NAME", Short: "Delete a template", Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			t, err := client.DeleteTemplate(cmd.Context(), owner, args[0])
-			if err != nil {
-				return err
-			}
-			return a.object(t, row{fmt.Sprintf("%s of %s is deleted.", t.Name, t.Account)})
-		}),
-	})
-	cmd.Flags().StringVar(&owner, "account", account.DefaultName, "the account's `name`")
-	return cmd
+	return ofAccount(a, &cobra.Command{Use: "delete NAME", Short: "Delete a template"},
+		says(func(t admin.TemplateName) string { return fmt.Sprintf("%s of %s is deleted.", t.Name, t.Account) }), (*admin.Client).DeleteTemplate)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -71,51 +72,29 @@ func given(list []string) []string {
 
 func newCredentialSet(a *app) *cobra.Command {
 	var t termsFlags
-	cmd := a.printing(&cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "set ACCESS-KEY-ID",
 		Short: "Change what a credential may be used for, and what its mail gets",
 		Long: "Change what a credential may be used for, and what its mail gets. What no flag names stays;\n" +
 			"an empty value, such as --from \"\", takes a limit away. Open sessions are bound by it too.",
-		Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			old, err := client.Credential(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			terms, err := t.terms(old.Terms, cmd.Flags())
-			if err != nil {
-				return err
-			}
-			c, err := client.SetTerms(cmd.Context(), args[0], terms)
-			if err != nil {
-				return err
-			}
-			return a.object(c, credentialRows(c)...)
-		}),
-	})
+	}
 	t.flags(cmd.Flags())
-	return cmd
+	return named(a, cmd, credentialRows, func(c *admin.Client, ctx context.Context, id string) (admin.Credential, error) {
+		old, err := c.Credential(ctx, id)
+		if err != nil {
+			return old, err
+		}
+		terms, err := t.terms(old.Terms, cmd.Flags())
+		if err != nil {
+			return old, err
+		}
+		return c.SetTerms(ctx, id, terms)
+	})
 }
 
 func newCredentialShow(a *app) *cobra.Command {
-	return a.printing(&cobra.Command{
-		Use: "show ACCESS-KEY-ID", Short: "Show a credential, without its secrets", Args: cobra.ExactArgs(1),
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			c, err := client.Credential(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			return a.object(c, credentialRows(c)...)
-		}),
-	})
+	return named(a, &cobra.Command{Use: "show ACCESS-KEY-ID", Short: "Show a credential, without its secrets"},
+		credentialRows, (*admin.Client).Credential)
 }
 
 func credentialRows(c admin.Credential) []row {

@@ -26,7 +26,7 @@ func newTrace(a *app) *cobra.Command {
 	var q admin.TraceQuery
 	var since time.Duration
 	var follow bool
-	cmd := a.printing(&cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "trace ID|--to ADDRESS|--from ADDRESS|--message-id ID|--client ADDRESS|--user NAME",
 		Short: "Tell the life of a message, or why it was refused",
 		Args: func(_ *cobra.Command, args []string) error {
@@ -39,21 +39,7 @@ func newTrace(a *app) *cobra.Command {
 			}
 			return nil
 		},
-		RunE: does(func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			if len(args) == 1 {
-				q.ID = args[0]
-			}
-			if since > 0 {
-				q.Since = time.Now().Add(-since)
-			}
-			t := &teller{app: a, told: make(map[string]bool)}
-			return t.run(cmd.Context(), client, q, follow)
-		}),
-	})
+	}
 	f := cmd.Flags()
 	f.StringVar(&q.To, "to", "", "messages to this `address`")
 	f.StringVar(&q.From, "from", "", "messages with this envelope `sender`, <> for none")
@@ -63,7 +49,16 @@ func newTrace(a *app) *cobra.Command {
 	f.DurationVar(&since, "since", 0, "only what is younger than this `time`, such as 2h")
 	f.IntVar(&q.Limit, "limit", 0, "the most `messages`, the newest; 20 unless given")
 	f.BoolVar(&follow, "follow", false, "go on until nobody waits for the message any more")
-	return cmd
+	return a.asks(cmd, func(ctx context.Context, c *admin.Client, args []string) error {
+		if len(args) == 1 {
+			q.ID = args[0]
+		}
+		if since > 0 {
+			q.Since = time.Now().Add(-since)
+		}
+		t := &teller{app: a, told: make(map[string]bool)}
+		return t.run(ctx, c, q, follow)
+	})
 }
 
 // teller prints lives, each line once.
