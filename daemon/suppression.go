@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/suppression"
@@ -61,15 +62,13 @@ func (d *Daemon) suppressed(ctx context.Context, c *admission.Candidate) ([]mail
 	if rule.Off() {
 		return nil, nil
 	}
-	var out []mail.Address
-	for _, to := range c.To {
-		match, err := d.suppression.Find(ctx, rule, to.Address)
-		if err != nil {
-			return nil, err
-		}
-		if match != nil {
-			out = append(out, to.Address)
-		}
+	to := make([]mail.Address, len(c.To))
+	for i := range c.To {
+		to[i] = c.To[i].Address
 	}
-	return out, nil
+	found, err := d.suppression.Find(ctx, rule, to...)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(to, func(a mail.Address) bool { return found[a] == nil }), nil
 }

@@ -12,7 +12,7 @@ import (
 // Suppression tells which recipients are not sent to; *suppression.Lists.
 type Suppression interface {
 	Rule(accountID, set string) suppression.Rule
-	Find(ctx context.Context, r suppression.Rule, to mail.Address) (*suppression.Match, error)
+	Find(ctx context.Context, r suppression.Rule, to ...mail.Address) (map[mail.Address]*suppression.Match, error)
 }
 
 func unlisted() mail.Reply {
@@ -31,24 +31,28 @@ func (d *Dispatcher) suppress(ctx context.Context, lease *queue.Lease) bool {
 	if rule.Off() {
 		return false
 	}
+	to := make([]mail.Address, len(lease.Entries))
+	for i := range lease.Entries {
+		to[i] = lease.Entries[i].To.Address
+	}
+	matches, err := d.o.Suppression.Find(ctx, rule, to...)
+	if err != nil {
+		d.failed(ctx, "read suppression list", lease, err)
+		d.settle(ctx, lease, ours(unlisted(), len(lease.Entries)))
+		return true
+	}
+	if len(matches) == 0 {
+		return false
+	}
 	var verdicts []verdict
 	for i := range lease.Entries {
 		e := &lease.Entries[i]
-		match, err := d.o.Suppression.Find(ctx, rule, e.To.Address)
-		switch {
-		case err != nil:
-			d.failed(ctx, "read suppression list", lease, err)
-			d.settle(ctx, lease, ours(unlisted(), len(lease.Entries)))
-			return true
-		case match != nil:
+		if match := matches[e.To.Address]; match != nil {
 			verdicts = append(verdicts, verdict{
 				entry: e, outcome: &mail.Outcome{Result: mail.Failed, Reply: match.Reply}, match: match, read: listed(match),
 				settled: queue.Settled{N: e.N, Result: mail.Failed},
 			})
 		}
-	}
-	if len(verdicts) == 0 {
-		return false
 	}
 	d.metrics.suppressed.Add(float64(len(verdicts)))
 	now := d.o.Queue.Now()

@@ -31,18 +31,22 @@ func (s *shunned) Rule(accountID, _ string) suppression.Rule {
 	return suppression.Rule{Account: accountID, Reasons: 0xff}
 }
 
-func (s *shunned) Find(_ context.Context, _ suppression.Rule, to mail.Address) (*suppression.Match, error) {
+func (s *shunned) Find(_ context.Context, _ suppression.Rule, to ...mail.Address) (map[mail.Address]*suppression.Match, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	reason, ok := s.on[to.Local()]
-	if !ok || s.err != nil {
-		return nil, s.err
+	found := make(map[mail.Address]*suppression.Match)
+	for _, a := range to {
+		reason, ok := s.on[a.Local()]
+		if !ok {
+			continue
+		}
+		m := &suppression.Match{SubType: suppression.OnAccountList, Reply: *mail.Refuse(550, 1, 1, sentence)}
+		if m.Reason = reason; reason == 0 {
+			m.Reason, m.SubType = suppression.Bounce, suppression.Suppressed
+		}
+		found[a] = m
 	}
-	m := &suppression.Match{SubType: suppression.OnAccountList, Reply: *mail.Refuse(550, 1, 1, sentence)}
-	if m.Reason = reason; reason == 0 {
-		m.Reason, m.SubType = suppression.Bounce, suppression.Suppressed
-	}
-	return m, nil
+	return found, s.err
 }
 
 func (s *shunned) change(f func()) {

@@ -2,7 +2,6 @@ package suppression
 
 import (
 	"context"
-	"errors"
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/configset"
@@ -113,42 +112,61 @@ const (
 	installationText = "sesame did not send the message to this address because it is on the suppression list of this server."
 )
 
-// Find tells whether a recipient is left out by a rule; nil is no. It looks
+// Find gives those of the recipients that are left out by a rule, and why. It looks
 // nowhere when the rule is off.
-func (l *Lists) Find(ctx context.Context, r Rule, to mail.Address) (*Match, error) {
+func (l *Lists) Find(ctx context.Context, r Rule, to ...mail.Address) (map[mail.Address]*Match, error) {
+	if r.Off() {
+		return nil, nil
+	}
+	var found map[mail.Address]*Match
+	look := func(owner, list string, match func(e Entry) *Match) error {
+		keys := make([]string, len(to))
+		for i, a := range to {
+			keys[i] = keyOf(a, list)
+		}
+		entries, err := l.o.Store.Among(ctx, owner, keys)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		for i, a := range to {
+			e, ok := entries[keys[i]]
+			if !ok || found[a] != nil {
+				continue
+			}
+			if m := match(e); m != nil {
+				if found == nil {
+					found = make(map[mail.Address]*Match)
+				}
+				found[a] = m
+			}
+		}
+		return nil
+	}
 	if r.Reasons != 0 || r.Shun {
-		if m, err := l.find(ctx, r, to); m != nil || err != nil {
-			return m, err
+		owner := r.Account
+		if r.Shun {
+			owner = Installation
+		}
+		if err := look(owner, "", func(e Entry) *Match { return l.match(r, e) }); err != nil {
+			return nil, err
 		}
 	}
-	if r.List == "" {
-		return nil, nil
+	if r.List != "" {
+		if err := look(r.Account, r.List, func(e Entry) *Match {
+			// The recipient does not want it (RFC 3463 section 3.8, X.7.1).
+			return &Match{Entry: e, SubType: Unsubscribed, Reply: *mail.Refuse(550, 7, 1, leftText+r.List+".")}
+		}); err != nil {
+			return nil, err
+		}
 	}
-	e, err := l.o.Store.Get(ctx, r.Account, keyOf(to, r.List))
-	if errors.Is(err, account.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	// The recipient does not want it (RFC 3463 section 3.8, X.7.1).
-	return &Match{Entry: e, SubType: Unsubscribed, Reply: *mail.Refuse(550, 7, 1, leftText+r.List+".")}, nil
+	return found, nil
 }
 
-// find looks at the list for bounces and complaints that counts.
-func (l *Lists) find(ctx context.Context, r Rule, to mail.Address) (*Match, error) {
-	owner := r.Account
-	if r.Shun {
-		owner = Installation
-	}
-	e, err := l.o.Store.Get(ctx, owner, Key(to))
-	switch {
-	case errors.Is(err, account.ErrNotFound):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case r.Shun && e.expired(l.o.Now()), !r.Shun && !r.Reasons.Has(e.Reason):
-		return nil, nil
+// match gives what an entry of the list for bounces and complaints that counts
+// means; nil is nothing.
+func (l *Lists) match(r Rule, e Entry) *Match {
+	if r.Shun && e.expired(l.o.Now()) || !r.Shun && !r.Reasons.Has(e.Reason) {
+		return nil
 	}
 	m := &Match{Entry: e, SubType: OnAccountList}
 	text := accountText
@@ -159,7 +177,7 @@ func (l *Lists) find(ctx context.Context, r Rule, to mail.Address) (*Match, erro
 		text = strictText
 	}
 	m.Reply = *mail.Refuse(550, 1, 1, text)
-	return m, nil
+	return m
 }
 
 // Adds gives the entries that a hard bounce or a complaint of a recipient makes

@@ -37,6 +37,18 @@ func (m *memory) Get(_ context.Context, owner, key string) (suppression.Entry, e
 	return e, m.err
 }
 
+func (m *memory) Among(_ context.Context, owner string, keys []string) (map[string]suppression.Entry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	found := make(map[string]suppression.Entry)
+	for _, key := range keys {
+		if e, ok := m.entries[[2]string{owner, key}]; ok {
+			found[key] = e
+		}
+	}
+	return found, m.err
+}
+
 func (m *memory) Put(_ context.Context, entries []suppression.Entry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -126,7 +138,8 @@ func ExampleLists_Find() {
 		fmt.Println(err)
 	}
 	to, _ := mail.ParseAddress("bob@example.com")
-	match, err := lists.Find(ctx, lists.Rule(shop, ""), to)
+	found, err := lists.Find(ctx, lists.Rule(shop, ""), to)
+	match := found[to]
 	fmt.Println(match.Address, match.SubType, match.Reply.String(), err)
 	// Output: Bob@example.com OnAccountSuppressionList 550 5.1.1 sesame did not send the message to this address because it is on the suppression list for your account. <nil>
 }
@@ -182,7 +195,7 @@ func TestTheListOfTheInstallationForgets(t *testing.T) {
 		}
 		rule := l.Rule(shop, "")
 		time.Sleep(suppression.Life - time.Minute)
-		if m, err := l.Find(ctx, rule, to); m == nil || m.SubType != suppression.Suppressed || err != nil {
+		if m, err := l.Find(ctx, rule, to); m[to] == nil || m[to].SubType != suppression.Suppressed || err != nil {
 			t.Errorf("before its end: %+v, %v", m, err)
 		}
 		time.Sleep(time.Minute)

@@ -28,10 +28,11 @@ func TestWhoLeftAListGetsNoMoreOfItAndAllElse(t *testing.T) {
 	to := address(t, "ann@Example.org")
 	out := func(set string) string {
 		t.Helper()
-		m, err := l.Find(t.Context(), l.Rule(shop, set), to)
+		found, err := l.Find(t.Context(), l.Rule(shop, set), to)
 		if err != nil {
 			t.Fatal(err)
 		}
+		m := found[to]
 		if m == nil {
 			return ""
 		}

@@ -76,6 +76,32 @@ func (s *Suppression) Get(ctx context.Context, owner, key string) (e suppression
 	return e, err
 }
 
+// Among gives the entries that there are under keys, by one look at the file.
+func (s *Suppression) Among(ctx context.Context, owner string, keys []string) (found map[string]suppression.Entry, err error) {
+	err = s.view(ctx, func(b *bbolt.Bucket) error {
+		c := b.Cursor()
+		k := suppressionKey(owner, "")
+		n := len(k)
+		for _, key := range keys {
+			k = append(k[:n], key...)
+			v := find(c, k)
+			if v == nil {
+				continue
+			}
+			e, err := decodeSuppressed(k, v)
+			if err != nil {
+				return err
+			}
+			if found == nil {
+				found = make(map[string]suppression.Entry)
+			}
+			found[key] = e
+		}
+		return nil
+	})
+	return found, err
+}
+
 // Put adds or replaces entries in one transaction.
 func (s *Suppression) Put(ctx context.Context, entries []suppression.Entry) error {
 	for i := range entries {

@@ -30,6 +30,7 @@ func RunSuppression(t *testing.T, open func(t testing.TB, dir string) Suppressio
 		{"an entry comes back as it was put", testSuppressionWhole},
 		{"a key has one entry, the last", testSuppressionOne},
 		{"a list shows nothing of another", testSuppressionApart},
+		{"those that are there are found among others", testSuppressionAmong},
 		{"delete tells how many there were", testSuppressionDelete},
 		{"pages are in order, bounded and stable under changes", testSuppressionPages},
 		{"a put that cannot be is not done in part", testSuppressionWholly},
@@ -133,6 +134,32 @@ func testSuppressionOne(l *lists) {
 	l.put(first, second, first)
 	if got := l.has(acct1); got != "Ann@example.org" {
 		l.Errorf("after three in one: %s", got)
+	}
+}
+
+func testSuppressionAmong(l *lists) {
+	ctx := context.Background()
+	ann, bob, out := entry(acct1, "ann@example.org"), entry(acct1, "Bob@example.org"), left(entry(acct1, "ann@example.org"), "news")
+	l.put(ann, bob, out, entry(acct2, "cyd@example.org"))
+	for _, tc := range []struct {
+		keys []string
+		want []suppression.Entry
+	}{
+		{nil, nil},
+		{[]string{"cyd@example.org", "ann@example.or", "z@example.org"}, nil},
+		{[]string{"z@example.org", bob.Key(), "ann@example.org", "cyd@example.org", "ann@example.org"}, []suppression.Entry{ann, bob}},
+		{[]string{out.Key(), "bob@example.org news"}, []suppression.Entry{out}},
+	} {
+		got, err := l.Among(ctx, acct1, tc.keys)
+		must(l.T, err)
+		if len(got) != len(tc.want) {
+			l.Errorf("among %q: %v", tc.keys, got)
+		}
+		for _, e := range tc.want {
+			if got[e.Key()] != e {
+				l.Errorf("among %q: %+v, want %+v", tc.keys, got[e.Key()], e)
+			}
+		}
 	}
 }
 
