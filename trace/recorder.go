@@ -22,6 +22,9 @@ const (
 	maxHeld    = 16 << 20 // octets of them
 	blockSize  = 128 << 10
 	linger     = time.Second // the longest that a record waits for its block to fill
+	// rest is the pause after which what came meanwhile is taken: to be woken up for
+	// each record costs as much as to take it, and is paid by who brings it.
+	rest       = 20 * time.Millisecond
 	sweepEvery = 10 * time.Minute
 )
 
@@ -192,15 +195,31 @@ func (r *Recorder) Run(ctx context.Context) error {
 	flush := time.NewTimer(linger)
 	flush.Stop()
 	defer flush.Stop()
+	again := time.NewTimer(rest)
+	defer again.Stop()
+	in := r.in // nil while it rests
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case rec := <-r.in:
+		case rec := <-in:
 			if r.block.records == 0 {
 				flush.Reset(linger)
 			}
 			r.take(rec)
+			in = nil
+			again.Reset(rest)
+		case <-again.C:
+			in = r.in
+			if len(in) == 0 {
+				break
+			}
+			if r.block.records == 0 {
+				flush.Reset(linger)
+			}
+			r.drain()
+			in = nil
+			again.Reset(rest)
 		case <-flush.C:
 			r.write(0)
 		case answer := <-r.asked:
