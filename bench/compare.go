@@ -160,7 +160,7 @@ func medians(s []sample) sample {
 		func(s *sample) *float64 { return &s.Accepted }, func(s *sample) *float64 { return &s.Delivered },
 		func(s *sample) *float64 { return &s.P50 }, func(s *sample) *float64 { return &s.P99 },
 		func(s *sample) *float64 { return &s.CPU }, func(s *sample) *float64 { return &s.Written },
-		func(s *sample) *float64 { return &s.Syncs },
+		func(s *sample) *float64 { return &s.Syncs }, func(s *sample) *float64 { return &s.Signatures },
 	} {
 		var values []float64
 		for i := range s {

@@ -30,6 +30,7 @@ type sample struct {
 	Written     float64 `json:"written_bytes_per_message"`
 	Syncs       float64 `json:"syncs_per_message"` // negative is unknown
 	RSS         int64   `json:"rss_peak_bytes"`
+	Signatures  float64 `json:"bare_signatures_ms,omitempty"` // what those of a message take at the least
 	Lost        int     `json:"lost"`
 	Doubled     int     `json:"doubled"`
 	Torn        int64   `json:"torn"`
@@ -96,6 +97,10 @@ func measure(ctx context.Context, name string, s setup, duration time.Duration) 
 		sk.Hold()
 	}
 	sk.Defer(s.deferrals)
+	bare, err := s.dkim.bare()
+	if err != nil {
+		return nil, "", err
+	}
 	before, err := m.read()
 	if err != nil {
 		return nil, "", err
@@ -140,6 +145,10 @@ func measure(ctx context.Context, name string, s setup, duration time.Duration) 
 	if err != nil {
 		return nil, "", err
 	}
+	again, err := s.dkim.bare()
+	if err != nil {
+		return nil, "", err
+	}
 	used, n := after.sub(before), float64(res.Accepted)
 	lost, doubled := sk.Check(append(warm.Acknowledged, res.Acknowledged...))
 	count := sk.Count()
@@ -150,7 +159,7 @@ func measure(ctx context.Context, name string, s setup, duration time.Duration) 
 		Row: s.name, Server: name, Connections: s.connections, Size: s.size, Recipients: s.recipients,
 		Messages: res.Accepted, Refused: warm.Refused + res.Refused, LastRefusal: res.LastRefusal, Broken: warm.Broken + res.Broken,
 		Accepted: n / res.Elapsed.Seconds(), Delivered: delivered, P50: ms(res.P50), P99: ms(res.P99),
-		CPU: used.cpu.Seconds() / n * 1000, Written: float64(used.written) / n, Syncs: -1, RSS: used.peak,
+		CPU: used.cpu.Seconds() / n * 1000, Written: float64(used.written) / n, Syncs: -1, RSS: used.peak, Signatures: (bare + again) / 2,
 		Lost: len(lost), Doubled: len(doubled), Torn: count.Torn,
 	}
 	if syncs >= 0 {
