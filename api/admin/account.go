@@ -162,14 +162,7 @@ func (s *Server) createAccount(r *http.Request) (any, error) {
 }
 
 func (s *Server) listAccounts(*http.Request) (any, error) {
-	return list(func(_ context.Context, write func(any) error) error {
-		for _, a := range s.o.Accounts.Accounts() {
-			if err := write(show(a)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}), nil
+	return each(s.o.Accounts.Accounts(), show), nil
 }
 
 func (s *Server) showAccount(r *http.Request) (any, error) {

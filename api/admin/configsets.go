@@ -42,6 +42,8 @@ type setRequest struct {
 	SetChange
 }
 
+func (q setRequest) owner() string { return q.Account }
+
 // suppressAccount is the word for a set that overrides nothing.
 const suppressAccount = "account"
 
@@ -87,90 +89,65 @@ func (s *Server) configSetRoutes() map[string]handler {
 }
 
 func (s *Server) createSet(r *http.Request) (any, error) {
-	q, err := read[setRequest](r)
+	q, id, err := readOf(s, r, setRequest.owner)
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.account(q.Account)
-	if err != nil {
-		return nil, err
-	}
-	set := configset.Set{Account: a.ID, Name: q.Name, TLS: configset.Optional, Sending: true}
+	set := configset.Set{Account: id, Name: q.Name, TLS: configset.Optional, Sending: true}
 	q.apply(&set)
 	if set, err = s.o.Sets.Create(r.Context(), set); err != nil {
 		return nil, err
 	}
-	s.o.Log.Info("configuration set created", "account", a.ID, "text", set.Name)
+	s.o.Log.Info("configuration set created", "account", id, "text", set.Name)
 	return s.set(set), nil
 }
 
 func (s *Server) changeSet(r *http.Request) (any, error) {
-	q, err := read[setRequest](r)
-	if err != nil {
-		return nil, err
-	}
-	a, err := s.account(q.Account)
+	q, id, err := readOf(s, r, setRequest.owner)
 	if err != nil {
 		return nil, err
 	}
 	sent := false
-	set, err := s.o.Sets.Change(r.Context(), a.ID, q.Name, func(set *configset.Set) {
+	set, err := s.o.Sets.Change(r.Context(), id, q.Name, func(set *configset.Set) {
 		sent = set.Sending
 		q.apply(set)
 	})
 	if err != nil {
-		return nil, s.noSet(err, a.ID)
+		return nil, s.noSet(err, id)
 	}
 	if set.Sending && !sent {
-		s.freshStart(reputation.Subject{Account: a.ID, Kind: reputation.ConfigSet, Name: set.Name})
+		s.freshStart(reputation.Subject{Account: id, Kind: reputation.ConfigSet, Name: set.Name})
 	}
-	s.o.Log.Info("configuration set changed", "account", a.ID, "text", set.Name)
+	s.o.Log.Info("configuration set changed", "account", id, "text", set.Name)
 	return s.set(set), nil
 }
 
 func (s *Server) showSet(r *http.Request) (any, error) {
-	a, err := s.account(r.FormValue("account"))
+	id, name, err := s.owned(r)
 	if err != nil {
 		return nil, err
 	}
-	set, err := s.o.Sets.Get(a.ID, r.FormValue("name"))
+	set, err := s.o.Sets.Get(id, name)
 	if err != nil {
-		return nil, s.noSet(err, a.ID)
+		return nil, s.noSet(err, id)
 	}
 	return s.set(set), nil
 }
 
 func (s *Server) deleteSet(r *http.Request) (any, error) {
-	a, err := s.account(r.FormValue("account"))
+	id, name, err := s.owned(r)
 	if err != nil {
 		return nil, err
 	}
-	set, err := s.o.Sets.Delete(r.Context(), a.ID, r.FormValue("name"))
+	set, err := s.o.Sets.Delete(r.Context(), id, name)
 	if err != nil {
-		return nil, s.noSet(err, a.ID)
+		return nil, s.noSet(err, id)
 	}
-	s.o.Log.Info("configuration set deleted", "account", a.ID, "text", set.Name)
+	s.o.Log.Info("configuration set deleted", "account", id, "text", set.Name)
 	return s.set(set), nil
 }
 
-func (s *Server) listSets(r *http.Request) (any, error) {
-	id := ""
-	if name := r.FormValue("account"); name != "" {
-		a, err := s.account(name)
-		if err != nil {
-			return nil, err
-		}
-		id = a.ID
-	}
-	return list(func(_ context.Context, write func(any) error) error {
-		for _, set := range s.o.Sets.List(id) {
-			if err := write(s.set(set)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}), nil
-}
+func (s *Server) listSets(r *http.Request) (any, error) { return narrowed(s, r, s.o.Sets.List, s.set) }
 
 func (s *Server) set(set configset.Set) ConfigSet {
 	suppression := string(set.Suppression)

@@ -104,24 +104,20 @@ func (s *Server) createCredential(r *http.Request) (any, error) {
 }
 
 func (s *Server) importCredential(r *http.Request) (any, error) {
-	q, err := read[ImportRequest](r)
+	q, id, err := readOf(s, r, func(q ImportRequest) string { return q.Account })
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.account(q.Account)
-	if err != nil {
-		return nil, err
-	}
-	c, err := s.o.Accounts.ImportCredential(r.Context(), a.ID, account.Import{
+	c, err := s.o.Accounts.ImportCredential(r.Context(), id, account.Import{
 		AccessKeyID: q.AccessKeyID, Secret: q.Secret, Region: q.Region, SigV2: q.SigV2,
 		Password: q.Password, Terms: account.Terms(q.Terms),
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.o.Log.Info("credential imported", "account", a.ID, "text", c.AccessKeyID)
+	s.o.Log.Info("credential imported", "account", id, "text", c.AccessKeyID)
 	if c.SigV2 {
-		s.o.Log.Warn("credential has a SigV2 password, replace it", "account", a.ID, "text", c.AccessKeyID)
+		s.o.Log.Warn("credential has a SigV2 password, replace it", "account", id, "text", c.AccessKeyID)
 	}
 	return s.credential(c), nil
 }
@@ -131,14 +127,7 @@ func (s *Server) listCredentials(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return list(func(_ context.Context, write func(any) error) error {
-		for _, c := range credentials {
-			if err := write(s.credential(c)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}), nil
+	return each(credentials, s.credential), nil
 }
 
 func (s *Server) showCredential(r *http.Request) (any, error) {

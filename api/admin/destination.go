@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -186,26 +187,12 @@ func (s *Server) replayDestination(r *http.Request) (any, error) {
 }
 
 func (s *Server) listDestinations(r *http.Request) (any, error) {
-	id := ""
-	if name := r.FormValue("account"); name != "" {
-		a, err := s.o.Accounts.Lookup(name)
-		if err != nil {
-			return nil, err
-		}
-		id = a.ID
-	}
 	set, identity, topic := r.FormValue("set"), r.FormValue("identity"), r.FormValue("topic")
-	return list(func(_ context.Context, write func(any) error) error {
-		for _, d := range s.o.Destinations.All(id) {
-			if set != "" && d.Set != set || topic != "" && d.Owner.Topic != topic || identity != "" && !strings.EqualFold(d.Identity, identity) {
-				continue
-			}
-			if err := write(s.destination(d)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}), nil
+	return narrowed(s, r, func(accountID string) []destination.Destination {
+		return slices.DeleteFunc(s.o.Destinations.All(accountID), func(d destination.Destination) bool {
+			return set != "" && d.Set != set || topic != "" && d.Owner.Topic != topic || identity != "" && !strings.EqualFold(d.Identity, identity)
+		})
+	}, s.destination)
 }
 
 func (s *Server) destination(d destination.Destination) Destination {

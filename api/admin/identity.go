@@ -118,22 +118,7 @@ func (s *Server) identity(i identity.Identity) Identity {
 }
 
 func (s *Server) listIdentities(r *http.Request) (any, error) {
-	id := ""
-	if name := r.FormValue("account"); name != "" {
-		a, err := s.account(name)
-		if err != nil {
-			return nil, err
-		}
-		id = a.ID
-	}
-	return list(func(_ context.Context, write func(any) error) error {
-		for _, i := range s.o.Identities.List(id) {
-			if err := write(s.identity(i)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}), nil
+	return narrowed(s, r, s.o.Identities.List, s.identity)
 }
 
 // theIdentity gives the one that the query names.
@@ -187,12 +172,5 @@ func (s *Server) serviceRecords(*http.Request) (any, error) {
 }
 
 func records(rs []identity.Record) list {
-	return func(_ context.Context, write func(any) error) error {
-		for _, r := range rs {
-			if err := write(r); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	return each(rs, func(r identity.Record) identity.Record { return r })
 }

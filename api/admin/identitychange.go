@@ -37,21 +37,19 @@ type changeRequest struct {
 	Notifications identity.Notifications `json:"notifications,omitzero"`
 }
 
+func (q changeRequest) owner() string { return q.Account }
+
 // changing reads a request and gives the identity that f makes of it.
 func (s *Server) changing(r *http.Request, what string, f func(ctx context.Context, id string, q changeRequest) (identity.Identity, error)) (any, error) {
-	q, err := read[changeRequest](r)
+	q, id, err := readOf(s, r, changeRequest.owner)
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.account(q.Account)
+	i, err := f(r.Context(), id, q)
 	if err != nil {
-		return nil, err
+		return nil, s.noIdentity(err, id)
 	}
-	i, err := f(r.Context(), a.ID, q)
-	if err != nil {
-		return nil, s.noIdentity(err, a.ID)
-	}
-	s.o.Log.Info("identity set", "account", a.ID, "domain", i.Name, "text", what)
+	s.o.Log.Info("identity set", "account", id, "domain", i.Name, "text", what)
 	s.wake()
 	return s.identity(i), nil
 }
@@ -90,17 +88,13 @@ var errNoLinks = fmt.Errorf("%w: no link can be mailed unless the file names pub
 
 // verifyIdentity begins a verification anew.
 func (s *Server) verifyIdentity(r *http.Request) (any, error) {
-	q, err := read[changeRequest](r)
+	q, id, err := readOf(s, r, changeRequest.owner)
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.account(q.Account)
+	i, err := s.o.Identities.Get(id, q.Identity)
 	if err != nil {
-		return nil, err
-	}
-	i, err := s.o.Identities.Get(a.ID, q.Identity)
-	if err != nil {
-		return nil, s.noIdentity(err, a.ID)
+		return nil, s.noIdentity(err, id)
 	}
 	if !i.IsDomain() && s.o.MailLink == nil {
 		return nil, errNoLinks
@@ -108,7 +102,7 @@ func (s *Server) verifyIdentity(r *http.Request) (any, error) {
 	if i, err = s.mailLink(r.Context(), i); err != nil {
 		return nil, err
 	}
-	s.o.Log.Info("identity verification begun", "account", a.ID, "domain", i.Name)
+	s.o.Log.Info("identity verification begun", "account", id, "domain", i.Name)
 	s.wake()
 	answer := s.identity(i)
 	answer.Mailed = !i.IsDomain()
@@ -117,20 +111,16 @@ func (s *Server) verifyIdentity(r *http.Request) (any, error) {
 
 // checkIdentity asks DNS now.
 func (s *Server) checkIdentity(r *http.Request) (any, error) {
-	q, err := read[changeRequest](r)
-	if err != nil {
-		return nil, err
-	}
-	a, err := s.account(q.Account)
+	q, id, err := readOf(s, r, changeRequest.owner)
 	if err != nil {
 		return nil, err
 	}
 	if s.o.Checker == nil {
 		return nil, fmt.Errorf("%w: this server checks nothing", errRequest)
 	}
-	i, problems, err := s.o.Checker.Check(r.Context(), a.ID, q.Identity)
+	i, problems, err := s.o.Checker.Check(r.Context(), id, q.Identity)
 	if err != nil {
-		return nil, s.noIdentity(err, a.ID)
+		return nil, s.noIdentity(err, id)
 	}
 	if problems == nil {
 		problems = []string{}

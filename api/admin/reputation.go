@@ -96,17 +96,11 @@ func (s *Server) listStatistics(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return list(func(_ context.Context, write func(any) error) error {
-		if s.o.Reputation == nil {
-			return nil
-		}
-		for _, p := range s.o.Reputation.Statistics(a.ID) {
-			if err := write(Statistics(p)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}), nil
+	var points []reputation.Point
+	if s.o.Reputation != nil {
+		points = s.o.Reputation.Statistics(a.ID)
+	}
+	return each(points, func(p reputation.Point) Statistics { return Statistics(p) }), nil
 }
 
 // Reputation lists that of an account, its configuration sets and its identities,

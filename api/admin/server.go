@@ -210,6 +210,18 @@ func (s *Server) failed(r *http.Request, err error) {
 // list writes objects one by one until it ends or write fails.
 type list func(ctx context.Context, write func(any) error) error
 
+// each lists what there is, as it is shown.
+func each[T, V any](all []T, show func(T) V) list {
+	return func(_ context.Context, write func(any) error) error {
+		for _, v := range all {
+			if err := write(show(v)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // stream sends a list and tells whether anything of it may be on its way.
 func stream(w http.ResponseWriter, r *http.Request, l list) (begun bool, err error) {
 	enc, control := json.NewEncoder(w), http.NewResponseController(w)

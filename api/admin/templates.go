@@ -51,12 +51,16 @@ type templateRequest struct {
 	TemplateChange
 }
 
+func (q templateRequest) owner() string { return q.Account }
+
 // renderRequest is the body of POST /v1/templates/render.
 type renderRequest struct {
 	Account string `json:"account"`
 	Name    string `json:"name"`
 	Data    string `json:"data"`
 }
+
+func (q renderRequest) owner() string { return q.Account }
 
 // Rendered is what a template becomes.
 type Rendered struct {
@@ -103,38 +107,21 @@ func (c TemplateChange) apply(t *template.Template) {
 
 // putTemplate makes a template, or changes the one that is there.
 func (s *Server) putTemplate(r *http.Request) (any, error) {
-	q, err := read[templateRequest](r)
+	q, id, err := readOf(s, r, templateRequest.owner)
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.account(q.Account)
-	if err != nil {
-		return nil, err
-	}
-	t, err := s.o.Templates.Change(r.Context(), a.ID, q.Name, q.apply)
+	t, err := s.o.Templates.Change(r.Context(), id, q.Name, q.apply)
 	if errors.Is(err, account.ErrNotFound) {
-		t = template.Template{Account: a.ID, Name: q.Name}
+		t = template.Template{Account: id, Name: q.Name}
 		q.apply(&t)
 		t, err = s.o.Templates.Create(r.Context(), t)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.o.Log.Info("template kept", "account", a.ID, "text", t.Name)
+	s.o.Log.Info("template kept", "account", id, "text", t.Name)
 	return s.template(&t), nil
-}
-
-// owned reads account and name of a template from the query.
-func (s *Server) owned(r *http.Request) (accountID, name string, err error) {
-	a, err := s.account(r.FormValue("account"))
-	return a.ID, r.FormValue("name"), err
-}
-
-func (s *Server) noTemplate(err error, accountID string) error {
-	if !errors.Is(err, account.ErrNotFound) {
-		return err
-	}
-	return there(err, s.o.Templates.List(accountID), func(t template.Name) string { return t.Name })
 }
 
 func (s *Server) showTemplate(r *http.Request) (any, error) {
@@ -162,17 +149,13 @@ func (s *Server) deleteTemplate(r *http.Request) (any, error) {
 }
 
 func (s *Server) renderTemplate(r *http.Request) (any, error) {
-	q, err := read[renderRequest](r)
+	q, id, err := readOf(s, r, renderRequest.owner)
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.account(q.Account)
+	t, err := s.o.Templates.Get(r.Context(), id, q.Name)
 	if err != nil {
-		return nil, err
-	}
-	t, err := s.o.Templates.Get(r.Context(), a.ID, q.Name)
-	if err != nil {
-		return nil, s.noTemplate(err, a.ID)
+		return nil, s.noTemplate(err, id)
 	}
 	d, err := handlebars.ReadData(q.Data)
 	if err != nil {
@@ -186,22 +169,7 @@ func (s *Server) renderTemplate(r *http.Request) (any, error) {
 }
 
 func (s *Server) listTemplates(r *http.Request) (any, error) {
-	id := ""
-	if name := r.FormValue("account"); name != "" {
-		a, err := s.account(name)
-		if err != nil {
-			return nil, err
-		}
-		id = a.ID
-	}
-	return list(func(_ context.Context, write func(any) error) error {
-		for _, t := range s.o.Templates.List(id) {
-			if err := write(TemplateName{s.name(t.Account), t.Name, t.Created}); err != nil {
-				return err
-			}
-		}
-		return nil
-	}), nil
+	return narrowed(s, r, s.o.Templates.List, func(t template.Name) TemplateName { return TemplateName{s.name(t.Account), t.Name, t.Created} })
 }
 
 func (s *Server) template(t *template.Template) Template {
