@@ -45,11 +45,16 @@ func (d *Dispatcher) trace(m *queue.Message, verdicts []verdict, now time.Time, 
 	if at != nil || verdicts[0].tried {
 		r.Kind = trace.Attempted
 	}
-	r.To, r.Outcomes = make([]string, 0, len(verdicts)), make([]trace.Outcome, 0, len(verdicts))
+	r.To = make([]string, 0, len(verdicts))
+	var said *mail.Reply
+	var words string
 	for i := range verdicts {
 		v := &verdicts[i]
+		if p := &v.outcome.Reply; said == nil || p.Code != said.Code || p.Status != said.Status || p.Text != said.Text {
+			said, words = p, p.String()
+		}
 		o := trace.Outcome{
-			To: v.entry.To.String(), Result: v.settled.Result.String(), Reply: v.outcome.Reply.String(),
+			To: v.entry.To.String(), Result: v.settled.Result.String(), Reply: words,
 			Host: v.outcome.Host, Addr: v.outcome.Addr, Source: v.outcome.Source, TLS: v.outcome.TLS,
 			Uncertain: v.outcome.Uncertain, Expired: v.expired, Attempt: v.entry.Attempts,
 		}
@@ -74,8 +79,7 @@ func (d *Dispatcher) trace(m *queue.Message, verdicts []verdict, now time.Time, 
 		if v.outcome.Reply.Cause != nil {
 			o.Cause = v.outcome.Reply.Cause.Error()
 		}
-		r.To = append(r.To, o.To)
-		r.Outcomes = append(r.Outcomes, o)
+		r.Came(o)
 	}
 	d.o.Trace.Add(r)
 }

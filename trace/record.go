@@ -172,6 +172,52 @@ type Outcome struct {
 	Event   string `cbor:"15,keyasint,omitempty" json:"event,omitempty"`
 	Type    string `cbor:"16,keyasint,omitempty" json:"type,omitempty"`
 	SubType string `cbor:"17,keyasint,omitempty" json:"subtype,omitempty"`
+	// Also counts the recipients that follow in the record's To and came to the same.
+	// It stands on disk only.
+	Also int `cbor:"18,keyasint,omitempty" json:"-"`
+}
+
+// Came adds what it came to for one more recipient. What is the same for many is
+// kept once. All outcomes of a record are added so, or none.
+func (r *Record) Came(o Outcome) {
+	r.To = append(r.To, o.To)
+	if n := len(r.Outcomes); n > 0 {
+		last := &r.Outcomes[n-1]
+		alike := *last
+		alike.To, alike.Also = o.To, 0
+		if o.Limit != nil && last.Limit != nil && *o.Limit == *last.Limit {
+			alike.Limit = o.Limit
+		}
+		if alike == o {
+			last.Also++
+			return
+		}
+	}
+	r.Outcomes = append(r.Outcomes, o)
+}
+
+// expand gives each recipient an outcome of its own.
+func (r *Record) expand() {
+	n := len(r.Outcomes)
+	for _, o := range r.Outcomes {
+		if o.Also < 0 || o.Also > len(r.To)-n {
+			return // not of ours
+		}
+		n += o.Also
+	}
+	if n == len(r.Outcomes) || n != len(r.To) {
+		return
+	}
+	all := make([]Outcome, 0, n)
+	for _, o := range r.Outcomes {
+		also := o.Also
+		o.Also = 0
+		for range 1 + also {
+			o.To = r.To[len(all)]
+			all = append(all, o)
+		}
+	}
+	r.Outcomes = all
 }
 
 // maxText bounds every text that a stranger had a hand in, in octets.

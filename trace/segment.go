@@ -201,6 +201,7 @@ func records(payload []byte, h *head) ([]*Record, error) {
 		if k.Since != 0 {
 			k.Record.Since = time.UnixMicro(k.Since).UTC()
 		}
+		k.Record.expand()
 		list = append(list, k.Record)
 	}
 	return list, nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -294,6 +295,47 @@ func TestARecordIsBounded(t *testing.T) {
 			t.Errorf("%d octets are kept", len(s))
 		}
 	}
+}
+
+func TestWhatManyRecipientsHaveInCommonIsKeptOnceAndToldOfEach(t *testing.T) {
+	dir := t.TempDir()
+	r, stop := open(t, trace.Options{Dir: dir})
+	id := minter(t).New(time.Now())
+	rec := &trace.Record{Kind: trace.Attempted, Time: time.Now(), ID: id}
+	var want []trace.Outcome
+	for i := range 1000 {
+		o := trace.Outcome{To: fmt.Sprintf("r%d@example.org", i), Result: "delivered", Reply: "250 2.0.0 " + strings.Repeat("ok ", 30), Attempt: 1}
+		switch {
+		case i == 0 || i == 7:
+			o.Result, o.Reply = "failed", "550 5.1.1 unknown"
+		case i > 600:
+			o.Limit = &trace.Limit{Name: "retry", Used: float64(i / 900)}
+		}
+		want = append(want, o)
+		rec.Came(o)
+	}
+	r.Add(rec)
+	check := func(r *trace.Recorder) {
+		t.Helper()
+		got, err := r.Find(t.Context(), trace.Query{ID: id})
+		if err != nil || len(got) != 1 {
+			t.Fatalf("%v, %v", got, err)
+		}
+		if all := got[0].Records[0].Outcomes; !reflect.DeepEqual(all, want) {
+			t.Errorf("%d outcomes: %+v ...", len(all), all[:min(len(all), 10)])
+		}
+	}
+	check(r)
+	stop()
+	names, err := filepath.Glob(filepath.Join(dir, "*.trace"))
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	if info, err := os.Stat(names[0]); err != nil || info.Size() > 9_000 {
+		t.Errorf("%d octets on disk, %v", info.Size(), err)
+	}
+	again, _ := open(t, trace.Options{Dir: dir})
+	check(again)
 }
 
 // BenchmarkMessage is the whole cost of one message with one recipient and one
