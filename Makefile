@@ -5,7 +5,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
 GO ?= go
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BIN := bin/sesame
 
 # Seconds for all fuzz targets together, and kills of the crash test.
