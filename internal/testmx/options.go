@@ -60,11 +60,12 @@ type Event struct {
 	Stage Stage
 	// Line is the command without its line end; empty at Connect, Handshake and Content.
 	Line        string
-	Conn        int // counts connections from 1
-	Transaction int // counts MAILs on the connection from 1
-	Rcpt        int // counts RCPTs in the transaction from 1
-	Recipients  int // accepted so far in the transaction
-	Octets      int // of the content as it came by DATA, at Content
+	Conn        int    // counts connections from 1
+	Remote      string // the client's address and port
+	Transaction int    // counts MAILs on the connection from 1
+	Rcpt        int    // counts RCPTs in the transaction from 1
+	Recipients  int    // accepted so far in the transaction
+	Octets      int    // of the content as it came by DATA, at Content
 	TLS         bool
 }
 

@@ -35,7 +35,7 @@ func newSession(s *Server, c net.Conn, n int) *session {
 	return &session{
 		s: s, raw: c, conn: c, r: bufio.NewReaderSize(c, 64<<10), w: newWriter(c, s.o.Latency),
 		m:  Message{Conn: n, Remote: c.RemoteAddr().String()},
-		ev: Event{Conn: n},
+		ev: Event{Conn: n, Remote: c.RemoteAddr().String()},
 	}
 }
 
