@@ -206,6 +206,18 @@ func (b *Book) put(ctx context.Context, n name, text string, d data, version uin
 	return e.Identity, nil
 }
 
+// Version grows with each change of an identity; it is 0 for one that is not there.
+func (b *Book) Version(accountID, text string) uint64 {
+	n, _, err := parseName(accountID, text)
+	if err != nil {
+		return 0
+	}
+	if e := b.get(n); e != nil {
+		return e.version
+	}
+	return 0
+}
+
 func (b *Book) get(n name) *entry {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
