@@ -59,7 +59,7 @@ func newAttempt(s *SMTP, r *route.Route, j *Job) *attempt {
 }
 
 func (a *attempt) run(ctx context.Context) {
-	v4, v6 := a.s.sources.Pick(a.j.Pool)
+	v4, v6 := a.s.sources.Pick(a.j.Pool, a.r.Site)
 	if a.kept(ctx, v4) || a.kept(ctx, v6) {
 		return
 	}

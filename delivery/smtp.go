@@ -140,6 +140,10 @@ func New(o Options) (*SMTP, error) {
 	return s, nil
 }
 
+// Sources gives the sources that it sends from. Whoever reads what hosts say tells
+// them which site refused which.
+func (s *SMTP) Sources() *egress.Sources { return s.sources }
+
 // Carry makes one attempt. It gives one outcome per recipient, in order.
 func (s *SMTP) Carry(ctx context.Context, r *route.Route, j *Job) []mail.Outcome {
 	start := time.Now()

@@ -79,12 +79,12 @@ func TestSourcesTakeTurns(t *testing.T) {
 	for _, tc := range []struct{ pool, want string }{
 		{"", "a/c"}, {"default", "b/c"}, {"", "a/c"}, {"bulk", "d/-"}, {"bulk", "d/-"}, {"six", "-/e"}, {"unknown", "b/c"},
 	} {
-		v4, v6 := s.Pick(tc.pool)
+		v4, v6 := s.Pick(tc.pool, site)
 		if got := name(v4) + "/" + name(v6); got != tc.want {
 			t.Errorf("pool %q: %s, want %s", tc.pool, got, tc.want)
 		}
 	}
-	if v4, _ := s.Pick("bulk"); v4.EHLO != "mta.example.com" {
+	if v4, _ := s.Pick("bulk", site); v4.EHLO != "mta.example.com" {
 		t.Errorf("EHLO %q", v4.EHLO)
 	}
 }
@@ -94,7 +94,7 @@ func TestWithoutSourcesTheKernelChooses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v4, v6 := s.Pick("any")
+	v4, v6 := s.Pick("any", site)
 	if v4 == nil || v4.Addr.IsValid() || v4.EHLO != "mta.example.com" || v6 != nil {
 		t.Errorf("sources %+v, %+v", v4, v6)
 	}

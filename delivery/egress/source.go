@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync/atomic"
+	"time"
 )
 
 // DefaultPool is the pool of a source or a message that names none.
@@ -17,11 +18,13 @@ type Source struct {
 	Pool string     // empty is DefaultPool
 }
 
-// Sources chooses among sources. It is safe for concurrent use.
+// Sources chooses among sources, and remembers which site does not take which of
+// them. It is safe for concurrent use.
 type Sources struct {
 	pools  map[string]*pool
 	kernel Source
 	addrs  []netip.Addr
+	rests  rests
 }
 
 type pool struct {
@@ -66,29 +69,55 @@ func NewSources(hostname string, list []Source) (*Sources, error) {
 	return s, nil
 }
 
-// Pick gives a source of the pool for each address family, in turn. A pool that
-// is not configured falls back to the default pool, and that to the kernel's
-// choice, which is for IPv4 only: IPv6 mail needs an address that the operator
-// chose, with a name that resolves both ways, or it is refused by most.
-func (s *Sources) Pick(name string) (v4, v6 *Source) {
+// pool gives the pool with this name. One that is not configured falls back to the
+// default pool; nil is the kernel's choice.
+func (s *Sources) pool(name string) *pool {
 	if name == "" {
 		name = DefaultPool
 	}
-	p := s.pools[name]
-	if p == nil {
-		p = s.pools[DefaultPool]
+	if p := s.pools[name]; p != nil {
+		return p
 	}
+	return s.pools[DefaultPool]
+}
+
+// Pick gives a source of the pool for each address family, in turn, passing over
+// those that rest at the site; when all do, it is the one that has rested for
+// longest of its time. Without a pool it is the kernel's choice, which is for IPv4
+// only: IPv6 mail needs an address that the operator chose, with a name that
+// resolves both ways, or it is refused by most.
+func (s *Sources) Pick(name, site string) (v4, v6 *Source) {
+	p := s.pool(name)
 	if p == nil {
 		return &s.kernel, nil
 	}
 	n := p.next.Add(1) - 1
-	if len(p.v4) > 0 {
-		v4 = &p.v4[n%uint32(len(p.v4))]
+	return s.turn(p.v4, n, site), s.turn(p.v6, n, site)
+}
+
+// turn gives the n-th source of a list, or the next one that does not rest.
+func (s *Sources) turn(list []Source, n uint32, site string) *Source {
+	if len(list) == 0 {
+		return nil
 	}
-	if len(p.v6) > 0 {
-		v6 = &p.v6[n%uint32(len(p.v6))]
+	first := &list[n%uint32(len(list))]
+	if len(list) == 1 || s.rests.none() {
+		return first
 	}
-	return v4, v6
+	now := time.Now()
+	var soonest *Source
+	var at time.Time
+	for i := range list {
+		src := &list[(n+uint32(i))%uint32(len(list))]
+		until := s.rests.until(site, src.Name, now)
+		if until.IsZero() {
+			return src
+		}
+		if soonest == nil || until.Before(at) {
+			soonest, at = src, until
+		}
+	}
+	return soonest
 }
 
 // Addrs gives the addresses of all sources.
