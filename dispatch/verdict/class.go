@@ -101,6 +101,9 @@ const (
 	Permanent    = "Permanent"
 	Transient    = "Transient"
 	Undetermined = "Undetermined"
+
+	// SendingDeferral is the delayType of mail that we put off ourselves.
+	SendingDeferral = "SendingDeferral"
 )
 
 // bounce gives type and subtype of a bounce for a reply that is permanent, or for

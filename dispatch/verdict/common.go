@@ -25,6 +25,7 @@ var common = compile([]row{
 	{"", "", 0, "", "attachment*not allowed|forbidden attachment|attachment type|banned file|blocked file|file name is not allowed|banned name", Attachment},
 	{"", "", 0, "", "bad address syntax|bad recipient address syntax|is not a valid rfc|invalid recipient syntax|malformed recipient", BadAddress},
 
+	{"Postfix", "", 0, "", "sender address*blocked using", Sender},
 	{"", "", 0, "", "spamhaus|spamcop|barracudacentral|blocked using|dnsbl|rbl |blacklist|blocklist|black list|block list|listed in|listed at|listed by|banned sending ip|bad reputation|poor reputation|low reputation|reputation|senderscore|sorbs|uceprotect|abusix|invaluement|mailspike|blocked for spam|blocked for abuse|blocked due to spam|black ip|cloudmark sender intelligence|sender intelligence", Reputation},
 	{"", "", 0, "", "reverse dns|ptr record|rdns|no ptr|reverse hostname|cannot find your hostname|cannot find your reverse|cannot resolve your|name lookup failed|may not be mail exchanger|failure in dns look-up|dynamic ip|client host rejected|open relay|insecure mail relay|invalid helo|helo command rejected|helo name|ehlo*rejected|invalid ip|you are not allowed to connect|not allowed to connect|your ip|your host|server ip|sending ip", Reputation},
 
@@ -101,6 +102,7 @@ var ours = compile([]row{
 	{"", "", 4, "4.1|4.2", "", Connection},
 	{"", "", 4, "7.0", "broke the tls negotiation", TLS},
 	{"", "", 4, "3.", "", Local},
+	{"", "", 451, "7.1", "waits: the remote host refused", Sender},
 	{"", "", 454, "7.0", "", Local}, // AUTH at the smarthost
 	{"", "", 4, "5.0", "unusable reply", Remote},
 	{"", "", 5, "6.", "", Content},

@@ -6,6 +6,7 @@ var providers = compile([]row{
 	{"Gmail", "", 0, "", "receiving mail at a rate that|receiving mail too quickly", MailboxRate},
 	{"Gmail", "", 0, "", "unusual rate of unsolicited mail|has been temporarily rate limited because|p=unsolicitedratelimiterror", Rate},
 	{"Gmail", "", 4, "7.28|7.32", "", Rate},
+	{"Gmail", "", 0, "", "very low reputation of the sending domain", Sender},
 	{"Gmail", "", 0, "", "very low reputation of the sending|not expected*ipv6 sending guidelines|meet ipv6 sending guidelines", Reputation},
 	{"Gmail", "", 0, "", "likely unsolicited mail|likely suspicious|message is suspicious|nature of the content|message to be spam|p=unsolicitedmessageerror", Content},
 	{"Gmail", "", 0, "", "illegal attachment|content presents a potential security issue|attachment guidelines|p=blockedmessage", Attachment},
@@ -46,7 +47,8 @@ var providers = compile([]row{
 
 	{"iCloud", "", 5, "", "[cs01]|[hm08]|[hm07]", Content},
 	{"iCloud", "", 4, "", "deferred due to excessive volume", Rate},
-	{"iCloud", "", 0, "", "[hcm1]|was rejected due to listing in|domain present in the spamhaus", Reputation},
+	{"iCloud", "", 0, "", "domain present in the spamhaus", Sender},
+	{"iCloud", "", 0, "", "[hcm1]|was rejected due to listing in", Reputation},
 	{"iCloud", "", 5, "1.1", "inactive email address", Disabled},
 
 	{"GMX, web.de", "", 0, "", "ip address is block listed|ip address is blacklisted|(ip based)|bad dns ptr resource record|invalid dns ptr resource record", Reputation},
