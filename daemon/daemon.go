@@ -29,6 +29,7 @@ import (
 	"github.com/sesame-mta/sesame/auth"
 	"github.com/sesame-mta/sesame/config"
 	"github.com/sesame-mta/sesame/delivery"
+	"github.com/sesame-mta/sesame/delivery/egress"
 	"github.com/sesame-mta/sesame/delivery/simulator"
 	"github.com/sesame-mta/sesame/dispatch"
 	"github.com/sesame-mta/sesame/event/contact"
@@ -95,6 +96,7 @@ type Daemon struct {
 	queue    *queue.Queue
 	desk     *submission.Desk
 	carrier  delivery.Carrier
+	sources  *egress.Sources // nil: the carrier has none
 	dispatch *dispatch.Dispatcher
 	receiver *receiving.Receiver
 	forward  *forward.Forwarder

@@ -8,8 +8,10 @@ import (
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/identity"
+	"github.com/sesame-mta/sesame/dispatch"
 	"github.com/sesame-mta/sesame/dkim"
 	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
 )
 
 // covered shows admission the identities.
@@ -44,4 +46,15 @@ func (d *Daemon) ensureSystemKeys(ctx context.Context) error {
 	}
 	_, err = d.identities.Add(ctx, account.SystemID, d.serviceDomain(), identity.AddOptions{Verified: true, DKIM: true})
 	return err
+}
+
+// operated is the queue for operators: a retry ends what the dispatcher waits for.
+type operated struct {
+	*queue.Queue
+	dispatch *dispatch.Dispatcher
+}
+
+// Retry implements admin.Queue.
+func (o operated) Retry(ctx context.Context, f queue.Filter) (int, error) {
+	return o.dispatch.Retry(ctx, f)
 }

@@ -205,7 +205,7 @@ func (d *Daemon) buildDelivery(context.Context) error {
 	d.dispatch = dispatch.New(dispatch.Options{
 		Queue: d.queue, Spool: d.spool, Router: sim, Carrier: sim, Signer: signer{d.identities},
 		Limiter: egress.NewLimiter(egress.LimiterOptions{Max: d.cfg.Delivery.PerDestination}), Scanner: newScanner(d.cfg),
-		Retry: d.cfg.Delivery.Retry, Concurrency: d.cfg.Delivery.Concurrency,
+		Sources: d.sources, IdentityVersion: d.identities.Version, Retry: d.cfg.Delivery.Retry, Concurrency: d.cfg.Delivery.Concurrency,
 		Suppression: d.suppression, Interest: d.interest, Observe: d.observe, Late: d.late, Trace: d.trace, Log: d.logger("dispatch"), Metrics: d.metrics,
 	})
 	return nil
@@ -226,6 +226,7 @@ func (d *Daemon) smtpCarrier(dns *resolver.Resolver, smart *delivery.Smarthost) 
 		return nil, err
 	}
 	d.onClose(func() error { return c.Close(context.Background()) })
+	d.sources = c.Sources()
 	return c, nil
 }
 
@@ -260,8 +261,8 @@ func (d *Daemon) buildDoors(context.Context) error {
 	d.admin = admin.New(admin.Options{
 		Checker: d.checker, MailLink: mailLink,
 		Hostname: d.cfg.Hostname, Version: d.o.Version, Accounts: d.accounts, Identities: d.identities,
-		Sets: d.sets, Templates: d.templates, Destinations: d.destinations, Queue: d.queue, Spool: d.spool, Cancelled: d.dispatch.Cancelled, Usage: d.spool, Rates: &d.rates, Contact: d.contact, NoSandbox: !d.cfg.Sandbox,
-		Trace: d.trace, Holding: d.dispatch.Holding, Suppression: d.suppression, Reputation: d.reputation, RemoveOwned: d.removeOwned, TellAgain: d.tellAgain, RotateKey: d.rotateKey, Log: d.logger("admin"),
+		Sets: d.sets, Templates: d.templates, Destinations: d.destinations, Queue: operated{d.queue, d.dispatch}, Spool: d.spool, Cancelled: d.dispatch.Cancelled, Usage: d.spool, Rates: &d.rates, Contact: d.contact, NoSandbox: !d.cfg.Sandbox,
+		Trace: d.trace, Holding: d.dispatch.Holding, InForce: d.dispatch.InForce, Suppression: d.suppression, Reputation: d.reputation, RemoveOwned: d.removeOwned, TellAgain: d.tellAgain, RotateKey: d.rotateKey, Log: d.logger("admin"),
 	})
 	return nil
 }

@@ -46,24 +46,20 @@ func (d *Dispatcher) try(ctx context.Context, s *site, lease *queue.Lease) {
 		d.settle(ctx, lease, same(o, len(lease.Entries)))
 		return
 	}
+	if d.stopped(ctx, t.route, lease) {
+		return
+	}
 	if !d.pass(ctx, lease) {
 		return
 	}
-	d.metrics.inFlight.Inc()
 	g := d.dialogue()
-	outcomes := d.attempt(ctx, t.route, lease, g)
-	d.metrics.inFlight.Dec()
-	d.metrics.attempts.Inc()
-	busy := soften(outcomes)
-	signal := delivery.SignalOf(outcomes)
-	if busy && signal == egress.Success {
-		signal = egress.Busy
-	}
+	outcomes, signal := d.carry(ctx, t.route, lease, g)
 	if signal != 0 && ctx.Err() == nil {
 		now := d.o.Queue.Now()
 		d.o.Limiter.Report(s.name, now, signal)
 		d.prove(s, now, signal != egress.Unreachable)
 	}
+	d.heard(t.route, lease, outcomes)
 	d.settleAttempt(ctx, lease, outcomes, d.attempted(g, s, t.route, lease.Line.Domain))
 	if signal == egress.Unreachable {
 		if slots, wait := d.allow(s); slots == 0 {

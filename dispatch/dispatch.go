@@ -42,7 +42,7 @@ type Contents interface {
 	Open(ctx context.Context, id mail.ID) (queue.Content, error)
 }
 
-// Options is what a Dispatcher needs. All but the last nine are required.
+// Options is what a Dispatcher needs. All from Scanner on may be left out.
 type Options struct {
 	// Queue must tell this dispatcher what happens: its options Ready and
 	// Unrouted are the methods of the same names.
@@ -56,6 +56,12 @@ type Options struct {
 	Scanner scan.Scanner
 	// Suppression names the recipients that are left out; nil is none.
 	Suppression Suppression
+	// Sources are told which site refuses which of them, so that another is used;
+	// nil: there is one.
+	Sources *egress.Sources
+	// IdentityVersion grows with each change of an identity of an account, which
+	// ends what the identity waits for; nil: nothing changes.
+	IdentityVersion func(account, identity string) uint64
 	// Retry is the pause after the first failure, the second and so on; the
 	// last repeats. One minute to four hours unless given.
 	Retry []time.Duration
@@ -85,6 +91,7 @@ type Dispatcher struct {
 	metrics *metrics
 	seen    *memo.Table[*finding] // what the scanner said of a message
 	lists   sync.Pool             // of *[]event.Recipient, for the observer
+	senders senders
 
 	mu sync.Mutex
 	// start begins a worker, ask a resolver; both are nil but during Run.
@@ -123,11 +130,12 @@ func New(o Options) *Dispatcher {
 	// Due times lie no further ahead than the longest pause; with a day more no
 	// jitter and no small jump of the clock makes a mistake of one.
 	o.Queue.Extend(slices.Max(o.Retry) + 24*time.Hour)
-	return &Dispatcher{
+	d := &Dispatcher{
 		o:       o,
 		log:     o.Log,
 		metrics: newMetrics(o.Metrics),
 		seen:    memo.New[*finding](maxSeen),
+		senders: senders{version: o.IdentityVersion},
 		free:    o.Concurrency,
 		sites:   make(map[string]*site),
 		waiting: newLines(),
@@ -137,6 +145,8 @@ func New(o Options) *Dispatcher {
 		started: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
+	d.metrics.inForce(o.Metrics, d)
+	return d
 }
 
 // Run delivers until ctx ends. Then it takes no new lease and waits for the

@@ -108,3 +108,17 @@ func (m *metrics) full(name mail.LimitName) {
 		c.Inc()
 	}
 }
+
+// inForce registers how many pauses of sources and senders run.
+func (m *metrics) inForce(r prometheus.Registerer, d *Dispatcher) {
+	if r == nil {
+		return
+	}
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sesame_dispatch_sources_resting",
+		Help: "Pairs of a source and a site that refused it, while it is not used there.",
+	}, func() float64 { return float64(len(d.resting())) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sesame_dispatch_senders_stopped",
+		Help: "Pairs of an identity and a site that refused it, while its mail waits for it.",
+	}, func() float64 { return float64(len(d.senders.all(d.o.Queue.Now()))) }))
+}

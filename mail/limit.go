@@ -44,6 +44,8 @@ const (
 	LimitUnprovenSites   LimitName = "unproven_sites"
 	LimitScanner         LimitName = "scanner"
 	LimitSigning         LimitName = "signing"
+	LimitSourceRest      LimitName = "source_rest"    // a site refused the source
+	LimitSenderStopped   LimitName = "sender_stopped" // a site refused the sender
 )
 
 // Limits gives all names there are.
@@ -66,7 +68,7 @@ func EntryLimits() []LimitName {
 // ExitLimits gives those of delivery.
 func ExitLimits() []LimitName {
 	return []LimitName{LimitHeld, LimitRetry, LimitSiteDown, LimitSiteConcurrency, LimitConcurrency, LimitUnprovenSites,
-		LimitScanner, LimitSigning}
+		LimitScanner, LimitSigning, LimitSourceRest, LimitSenderStopped}
 }
 
 // Limit says which limit of ours puts mail off, and how far it is. It is the

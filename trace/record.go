@@ -17,7 +17,7 @@ const (
 	Accepted  Kind = iota + 1 // taken in, on stable storage
 	Refused                   // turned away at the door; it has no id
 	Attempted                 // one attempt, or what stood in its place
-	Settled                   // given up without an attempt: expired, stopped by a scanner
+	Settled                   // given up or put off without an attempt: expired, stopped by a scanner, a stopped sender
 	Changed                   // an operator held, released, retried or cancelled
 	Noticed                   // a mail of ours about another message: a DSN
 	Lost                      // records are missing here

@@ -96,6 +96,9 @@ type Options struct {
 	// Holding tells which site an entry's mail goes to, and which limit holds it; nil
 	// leaves it out.
 	Holding func(queue.Entry) (site string, l *mail.Limit)
+	// InForce tells which sources rest and which senders are stopped, at most so many
+	// of each; nil tells nothing.
+	InForce func(most int) []*mail.Limit
 	Log     *slog.Logger
 }
 
@@ -315,8 +318,13 @@ func (s *Server) status(r *http.Request) (any, error) {
 		return nil, err
 	}
 	d := s.o.Queue.Depth()
+	var limits []*mail.Limit
+	if s.o.InForce != nil {
+		limits = s.o.InForce(100)
+	}
 	return Status{
 		Hostname: s.o.Hostname, Version: s.o.Version, Started: s.started.Truncate(time.Second),
-		Queue: QueueStatus{Messages: d.Messages, Recipients: d.Recipients, Due: due, Held: d.Held, Free: d.Free},
+		Queue:  QueueStatus{Messages: d.Messages, Recipients: d.Recipients, Due: due, Held: d.Held, Free: d.Free},
+		Limits: limits,
 	}, nil
 }

@@ -74,6 +74,9 @@ type Status struct {
 	Version  string      `json:"version"`
 	Started  time.Time   `json:"started"`
 	Queue    QueueStatus `json:"queue"`
+	// Limits are sources and senders that a site refused, at most 100 of each; they
+	// rest or wait at that site.
+	Limits []*mail.Limit `json:"limits,omitempty"`
 }
 
 // QueueStatus is what waits.

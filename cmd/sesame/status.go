@@ -21,11 +21,15 @@ func newStatus(a *app) *cobra.Command {
 
 func statusRows(s admin.Status) []row {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
-	return []row{
+	rows := []row{
 		{"host", s.Hostname}, {"version", s.Version}, {"running since", instant(s.Started)},
 		{"messages", number(s.Queue.Messages)}, {"recipients", number(s.Queue.Recipients)},
 		{"due", number(s.Queue.Due)}, {"held", number(s.Queue.Held)}, {"free octets", number(s.Queue.Free)},
 	}
+	for _, l := range s.Limits {
+		rows = append(rows, row{"limit", l.Error()})
+	}
+	return rows
 }
 
 // problem is one thing that is wrong with a configuration file.
