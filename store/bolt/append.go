@@ -232,7 +232,7 @@ func (a *appendOp) apply(b *batch) error {
 		if err != nil {
 			return err
 		}
-		b.keepObject(a.id, 0, r.Mail)
+		b.keepLeft(a.id, 0, r.Mail)
 	}
 	b.remember(a.dedupe, a.id, a.accepted)
 	b.addEvents(a.events)

@@ -23,6 +23,10 @@ type state struct {
 	kept, keys *bbolt.Bucket
 	// objects are the mail objects that events refer to; nil until there are any.
 	objects *bbolt.Bucket
+	// left are those of messages that have left, and boxes the events, since the
+	// checkpoint.
+	left  map[mail.ID]*leftObject
+	boxes map[string]*box
 	// young are the messages since the checkpoint that are still there; held counts
 	// the octets of their records and those of events and of what is kept: what is in
 	// memory until the next.
@@ -84,7 +88,7 @@ func (s *Spool) begin() error {
 	}
 	get := func(name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }
 	s.now = &state{
-		tx: tx, young: make(map[mail.ID]young),
+		tx: tx, young: make(map[mail.ID]young), left: make(map[mail.ID]*leftObject), boxes: make(map[string]*box),
 		messages: get(bucketMessages), entries: get(bucketEntries), due: get(bucketDue),
 		outbox: get(bucketOutbox), pins: get(bucketPins), dedupe: get(bucketDedupe),
 		expiry: get(bucketExpiry), usage: get(bucketUsage), meta: get(bucketMeta),

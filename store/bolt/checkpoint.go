@@ -47,7 +47,8 @@ func (s *Spool) commit(d queue.Depth, number uint64, inside bool) error {
 func (s *Spool) note(d queue.Depth, number uint64) error {
 	return errors.Join(
 		s.now.layAll(),
-		s.now.noteRefs(),
+		s.now.layBoxes(),
+		s.now.layObjects(),
 		s.now.meta.Put(keyState, stateRecord(d, time.Now())),
 		s.now.meta.Put(keyJournal, binary.BigEndian.AppendUint64(nil, number)),
 	)

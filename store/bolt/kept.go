@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"time"
@@ -40,29 +41,36 @@ func (o *keepOp) apply(b *batch) error {
 	if err != nil {
 		return err
 	}
-	box, err := b.outbox.CreateBucketIfNotExists([]byte(o.consumer))
-	if err != nil {
-		return err
+	if o.what == tellAgain {
+		if err := b.layBox(o.consumer); err != nil { // what is fresh has numbers above
+			return err
+		}
 	}
-	from, to := kept, box
-	if o.what == keepTold {
-		from, to = box, kept
-	}
+	x := b.box(o.consumer)
 	for _, seq := range o.seqs {
 		k := seqKey(seq)
-		v := from.Get(k)
+		if o.what == keepTold {
+			if v, fresh := x.get(seq); v != nil {
+				if !fresh {
+					v = bytes.Clone(v) // what lies in the file may move meanwhile
+				}
+				b.removeEvent(x, seq)
+				b.put(kept, k, v)
+				b.held += int64(len(v))
+			}
+			continue
+		}
+		v := kept.Get(k)
 		if v == nil {
 			continue
 		}
-		if o.what == forgetKept {
-			if _, id, ok := eventHead(v); ok && refers(o.consumer, v) {
-				b.release(id)
-			}
-		} else {
-			b.put(to, k, append([]byte(nil), v...)) // what lies in the file may move meanwhile
+		if o.what == tellAgain {
+			b.put(x.laid, k, bytes.Clone(v))
 			b.held += int64(len(v))
+		} else if _, id, ok := eventHead(v); ok && refers(o.consumer, v) {
+			b.release(id)
 		}
-		b.remove(from, k)
+		b.remove(kept, k)
 	}
 	if o.what == tellAgain {
 		if b.told == nil {

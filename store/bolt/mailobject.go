@@ -37,6 +37,18 @@ func openObjectRecord(v []byte) (refs uint32, object []byte, err error) {
 	return binary.BigEndian.Uint32(v[1:]), v[objectHeadSize:], nil
 }
 
+// leftObject is the mail object of a message that has left, as long as no checkpoint
+// has written it.
+type leftObject struct {
+	refs   uint32
+	object []byte
+}
+
+func (st *state) keepLeft(id mail.ID, refs uint32, object []byte) {
+	st.left[id] = &leftObject{refs, object}
+	st.held += int64(len(object)) + freshSize
+}
+
 // object gives the record about a message; nil: there is none.
 func (st *state) object(id mail.ID) []byte {
 	if st.objects == nil {
@@ -45,40 +57,44 @@ func (st *state) object(id mail.ID) []byte {
 	return st.objects.Get(id[:])
 }
 
-func (st *state) putObject(id mail.ID, v []byte) (err error) {
+// putObject adds references to what is kept of a message; a nil object leaves that
+// as it is.
+func (st *state) putObject(id mail.ID, refs uint32, object []byte) (err error) {
 	if st.objects == nil {
 		if st.objects, err = st.tx.CreateBucketIfNotExists([]byte(bucketObjects)); err != nil {
 			return err
 		}
 		st.objects.FillPercent = 0.95 // ids grow with time
 	}
-	st.held += int64(len(v))
-	return st.objects.Put(id[:], v)
-}
-
-func (b *batch) keepObject(id mail.ID, refs uint32, object []byte) {
-	if b.err == nil {
-		b.err = b.putObject(id, objectRecord(refs, object))
+	if v := st.objects.Get(id[:]); v != nil {
+		before, was, err := openObjectRecord(v)
+		if err != nil {
+			return nil // stays for Check
+		}
+		if refs += before; object == nil {
+			object = was
+		}
 	}
+	st.held += int64(objectHeadSize + len(object))
+	return st.objects.Put(id[:], objectRecord(refs, object))
 }
 
 // refer counts an event that a destination will read, and reports whether there is
-// a mail object to find then. Of a message that is in memory, memory counts.
+// a mail object to find then. Of what is in memory, memory counts.
 func (b *batch) refer(id mail.ID) bool {
 	if y, ok := b.young[id]; ok {
 		y.refs++
 		b.young[id] = y
 		return true
 	}
-	if v := b.object(id); v != nil {
-		refs, object, err := openObjectRecord(v)
-		if err == nil {
-			b.keepObject(id, refs+1, object)
-		}
-		return err == nil
+	if l := b.left[id]; l != nil {
+		l.refs++
+		return true
 	}
-	if find(b.inMessages, id[:]) != nil {
-		b.keepObject(id, 1, nil)
+	if b.object(id) != nil || find(b.inMessages, id[:]) != nil {
+		if b.err == nil {
+			b.err = b.putObject(id, 1, nil)
+		}
 		return true
 	}
 	if b.kept == nil {
@@ -89,15 +105,22 @@ func (b *batch) refer(id mail.ID) bool {
 	if err != nil || len(r.Mail) == 0 {
 		return false
 	}
-	b.keepObject(id, 1, r.Mail)
+	b.keepLeft(id, 1, r.Mail)
 	return true
 }
 
 // release takes back what refer counted. With the last event the object goes.
 func (b *batch) release(id mail.ID) {
-	if y, ok := b.young[id]; ok {
-		y.refs -= min(y.refs, 1)
+	if y := b.young[id]; y.refs > 0 {
+		y.refs--
 		b.young[id] = y
+		return
+	}
+	if l := b.left[id]; l != nil {
+		if l.refs--; l.refs == 0 {
+			b.held -= int64(len(l.object)) + freshSize
+			delete(b.left, id)
+		}
 		return
 	}
 	v := b.object(id)
@@ -110,32 +133,45 @@ func (b *batch) release(id mail.ID) {
 	case refs <= 1:
 		b.remove(b.objects, id[:])
 	default:
-		b.keepObject(id, refs-1, object)
+		b.put(b.objects, id[:], objectRecord(refs-1, object))
 	}
 }
 
 // leave keeps the mail object of a message that goes, if an event refers to it.
 // Refs are those that memory counted.
 func (b *batch) leave(id mail.ID, refs uint32, object []byte) {
-	if refs == 0 {
-		v := b.object(id)
-		if v == nil {
-			return
+	switch {
+	case b.object(id) != nil:
+		if b.err == nil {
+			b.err = b.putObject(id, refs, object)
 		}
-		refs, _, _ = openObjectRecord(v) // one that is damaged was told of
-	}
-	if refs > 0 {
-		b.keepObject(id, refs, object)
+	case refs > 0:
+		b.keepLeft(id, refs, object)
 	}
 }
 
-// noteRefs writes what memory counted of the messages that are still there.
-func (st *state) noteRefs() error {
+// layObjects writes what memory has: the objects of messages that have left, and of
+// those that are still there the count. In the order of ids, since a row in which
+// each goes before others is moved as often.
+func (st *state) layObjects() error {
+	var ids []mail.ID
+	for id := range st.left {
+		ids = append(ids, id)
+	}
 	for id, y := range st.young {
-		if y.refs > 0 {
-			if err := st.putObject(id, objectRecord(y.refs, nil)); err != nil {
-				return err
-			}
+		if y.refs > 0 && st.left[id] == nil {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(x, y mail.ID) int { return bytes.Compare(x[:], y[:]) })
+	for _, id := range ids {
+		refs := st.young[id].refs
+		var object []byte
+		if l := st.left[id]; l != nil {
+			refs, object = refs+l.refs, l.object
+		}
+		if err := st.putObject(id, refs, object); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -146,6 +182,9 @@ func (st *state) noteRefs() error {
 func (st *state) mailObject(id mail.ID) ([]byte, error) {
 	if y := st.young[id]; y.plain {
 		return y.mail, nil
+	}
+	if l := st.left[id]; l != nil {
+		return l.object, nil
 	}
 	v := st.object(id)
 	if v != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	bbolt "go.etcd.io/bbolt"
 
@@ -49,14 +50,12 @@ type waitingEvent struct{ key, value, object []byte }
 // waiting gives up to limit events with a number above after, for decoding while
 // nobody else has to wait.
 func (s *Spool) waiting(consumer string, after uint64, limit int) (out []waitingEvent, err error) {
-	err = s.view(func(tx *bbolt.Tx) error {
-		box := tx.Bucket([]byte(bucketOutbox)).Bucket([]byte(consumer))
-		if box == nil || after == ^uint64(0) {
-			return nil
-		}
-		c := box.Cursor()
-		for k, v := c.Seek(seqKey(after + 1)); k != nil && len(out) < limit; k, v = c.Next() {
-			w := waitingEvent{key: bytes.Clone(k), value: bytes.Clone(v)}
+	err = s.view(func(*bbolt.Tx) error {
+		s.now.events(consumer, after, func(k, v []byte) bool {
+			if len(out) == limit {
+				return false
+			}
+			w := waitingEvent{key: k, value: bytes.Clone(v)}
 			if _, id, ok := eventHead(v); ok && refers(consumer, v) {
 				object, err := s.now.mailObject(id)
 				if err != nil {
@@ -66,7 +65,8 @@ func (s *Spool) waiting(consumer string, after uint64, limit int) (out []waiting
 				w.object = object
 			}
 			out = append(out, w)
-		}
+			return true
+		})
 		return nil
 	})
 	return out, err
@@ -79,19 +79,34 @@ func (s *Spool) Consumers(ctx context.Context) ([]string, error) {
 	}
 	var names []string
 	err := s.view(func(tx *bbolt.Tx) error {
-		all := tx.Bucket([]byte(bucketOutbox))
-		return all.ForEachBucket(func(name []byte) error {
-			waiting, _ := all.Bucket(name).Cursor().First()
+		all := make(map[string]bool)
+		add := func(name []byte) error {
+			all[string(name)] = true
+			return nil
+		}
+		if err := tx.Bucket([]byte(bucketOutbox)).ForEachBucket(add); err != nil {
+			return err
+		}
+		if kept := tx.Bucket([]byte(bucketKept)); kept != nil {
+			if err := kept.ForEachBucket(add); err != nil {
+				return err
+			}
+		}
+		for name := range s.now.boxes {
+			all[name] = true
+		}
+		for name := range all {
 			var old []byte
-			if kept := keptBucket(tx, string(name)); kept != nil {
+			if kept := keptBucket(tx, name); kept != nil {
 				old, _ = kept.Cursor().First()
 			}
-			if waiting != nil || old != nil {
-				names = append(names, string(name))
+			if old != nil || s.now.waits(name) {
+				names = append(names, name)
 			}
-			return nil
-		})
+		}
+		return nil
 	})
+	slices.Sort(names)
 	return names, err
 }
 
@@ -123,19 +138,15 @@ func (s *Spool) Ack(ctx context.Context, consumer string, seqs ...uint64) error 
 
 func (o *ackOp) apply(b *batch) error {
 	o.unlink = nil
-	box := b.outbox.Bucket([]byte(o.consumer))
-	if box == nil {
-		return nil
-	}
+	x := b.box(o.consumer)
 	for _, seq := range o.seqs {
-		k := seqKey(seq)
-		v := box.Get(k)
+		v, _ := x.get(seq)
 		if v == nil {
 			continue
 		}
 		kind, id, ok := eventHead(v)
 		joined := ok && refers(o.consumer, v)
-		b.remove(box, k)
+		b.removeEvent(x, seq)
 		if joined {
 			b.release(id)
 		}

@@ -166,24 +166,13 @@ func (b *batch) addEvents(events []encodedEvent) {
 			if b.err != nil {
 				return
 			}
-			box, err := b.outbox.CreateBucketIfNotExists([]byte(consumer))
-			if err != nil {
-				b.err = err
-				return
-			}
-			seq, err := box.NextSequence()
-			if err != nil {
-				b.err = err
-				return
-			}
 			v := e.value
 			if event.IsDestination(consumer) && !b.refer(e.message) {
 				v = append([]byte{recordVersion}, v[1:]...)
 			}
-			b.put(box, seqKey(seq), v)
-			b.held += int64(len(v))
+			b.addEvent(consumer, v)
 			if pins(e.kind) && !event.IsDestination(consumer) && b.messages.Get(e.message[:]) != nil {
-				b.put(b.pins, pinKey(e.message, consumer, seq), []byte{})
+				b.put(b.pins, pinKey(e.message, consumer, b.box(consumer).last), []byte{})
 			}
 			if b.told == nil {
 				b.told = make(map[string]bool)
