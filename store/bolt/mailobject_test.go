@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
 	bbolt "go.etcd.io/bbolt"
 
 	"github.com/sesame-mta/sesame/event"
@@ -104,14 +105,25 @@ func TestEventsOfBeforeKeepTheirMailObjects(t *testing.T) {
 	corrupt(t, dir, func(bucket func(string) *bbolt.Bucket) error {
 		box := bucket("outbox").Bucket([]byte(hook))
 		key := []byte{0, 0, 0, 0, 0, 0, 0, 1}
-		v := bytes.Clone(box.Get(key))
-		// A map of two, account and time, becomes one of three: with field 4, octets.
-		v[0] = 1
-		v[24]++
-		v = append(v, 4, 0x43, 'o', 'l', 'd')
+		// Version, type and message; then CBOR, as the first release writes it.
+		old, err := cbor.Marshal(map[int]any{1: account1, 2: 1795305600000, 4: []byte("old"),
+			3: []any{map[int]any{2: "user@example.org", 3: map[int]any{1: 550, 2: []int{5, 1, 1}, 3: "no"}, 5: "mx"}}})
+		if err != nil {
+			return err
+		}
+		v := append([]byte{1}, box.Get(key)[1:24]...)
+		v = append(v, old...)
 		return box.Put(key, v)
 	})
 	s = open(t, bolt.Options{Dir: dir})
+	first, err := s.Read(t.Context(), hook, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := first[0].Event; e.Account != account1 || e.Time.UnixMilli() != 1795305600000 || len(e.Recipients) != 1 || e.Recipients[0].Reply.Code != 550 ||
+		e.Recipients[0].Reply.Status.Detail != 1 || e.Recipients[0].Host != "mx" || e.Recipients[0].To.String() != "user@example.org" {
+		t.Errorf("read %+v", e)
+	}
 	got := objects(t, s)
 	if len(got) != 4 || got[0] != "old" || !strings.HasPrefix(got[1], "object of ") {
 		t.Errorf("read %q", got)

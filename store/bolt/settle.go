@@ -168,7 +168,7 @@ func (b *batch) addEvents(events []encodedEvent) {
 			}
 			v := e.value
 			if event.IsDestination(consumer) && !b.refer(e.message) {
-				v = append([]byte{recordVersion}, v[1:]...)
+				v = append([]byte{eventAlone}, v[1:]...)
 			}
 			b.addEvent(consumer, v)
 			if pins(e.kind) && !event.IsDestination(consumer) && b.messages.Get(e.message[:]) != nil {
