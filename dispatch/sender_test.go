@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,8 +181,8 @@ func TestMailThatIsTakenBetweenRefusalsStopsNobody(t *testing.T) {
 
 func TestAfterThePauseOneMessageIsTriedForAll(t *testing.T) {
 	world(t, func(t *testing.T, r *rig) {
-		broken := true
-		attempts := r.refuses(func(*delivery.Job, mail.ForwardPath) bool { return broken })
+		var mended atomic.Bool
+		attempts := r.refuses(func(*delivery.Job, mail.ForwardPath) bool { return !mended.Load() })
 		r.begin()
 		r.refuse3("example.com")
 		for i := range 20 {
@@ -202,7 +203,7 @@ func TestAfterThePauseOneMessageIsTriedForAll(t *testing.T) {
 				t.Fatalf("pause %d: %d wait, in force %v", i, n, r.InForce(1))
 			}
 		}
-		broken = false
+		mended.Store(true)
 		time.Sleep(6 * time.Hour)
 		synctest.Wait()
 		if left := r.entries(); len(left) != 0 || len(r.InForce(1)) != 0 {
@@ -213,14 +214,14 @@ func TestAfterThePauseOneMessageIsTriedForAll(t *testing.T) {
 }
 
 func TestAStopEndsWithACommandOrAChangeOfTheIdentity(t *testing.T) {
-	version := uint64(1)
+	var version atomic.Uint64
 	for name, lift := range map[string]func(t *testing.T, r *rig, id mail.ID){
 		"retry of the message": func(_ *testing.T, r *rig, id mail.ID) { r.retry(queue.Filter{ID: id, Limit: 1}) },
 		"retry of the domain":  func(_ *testing.T, r *rig, _ mail.ID) { r.retry(queue.Filter{Domain: "example.org"}) },
 		"retry of the account": func(_ *testing.T, r *rig, _ mail.ID) { r.retry(queue.Filter{Account: account}) },
 		"retry of all":         func(_ *testing.T, r *rig, _ mail.ID) { r.retry(queue.Filter{}) },
 		"a new key": func(t *testing.T, r *rig, _ mail.ID) {
-			version++
+			version.Add(1)
 			if _, err := r.queue.Retry(t.Context(), queue.Filter{}); err != nil {
 				t.Fatal(err)
 			}
@@ -232,15 +233,15 @@ func TestAStopEndsWithACommandOrAChangeOfTheIdentity(t *testing.T) {
 					if acct != account || identity != "example.com" {
 						t.Errorf("asked about %s of %s", identity, acct)
 					}
-					return version
+					return version.Load()
 				}
-				broken := true
-				r.refuses(func(*delivery.Job, mail.ForwardPath) bool { return broken })
+				var mended atomic.Bool
+				r.refuses(func(*delivery.Job, mail.ForwardPath) bool { return !mended.Load() })
 				r.begin()
 				r.refuse3("example.com")
 				id := r.as("example.com", "bob@example.org")
 				synctest.Wait()
-				broken = false
+				mended.Store(true)
 				if _, err := r.queue.Retry(t.Context(), queue.Filter{}); err != nil {
 					t.Fatal(err)
 				}
