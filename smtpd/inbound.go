@@ -35,7 +35,6 @@ func (n *session) strangerTo(to mail.ForwardPath) error {
 	case err != nil:
 		return n.refuseStranger(n.reply(err))
 	}
-	n.to = append(n.to, to)
 	return nil
 }
 

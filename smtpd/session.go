@@ -26,8 +26,6 @@ type session struct {
 	principal *auth.Principal
 	failures  int // of AUTH
 	from      mail.ReversePath
-	to        []mail.ForwardPath
-	over      bool // more recipients than are taken
 }
 
 var _ smtp.AuthSession = (*session)(nil)
@@ -47,7 +45,7 @@ func (s *Server) newSession(c *smtp.Conn) (smtp.Session, error) {
 }
 
 // Reset implements smtp.Session.
-func (n *session) Reset() { n.from, n.to, n.over = mail.ReversePath{}, nil, false }
+func (n *session) Reset() { n.from = mail.ReversePath{} }
 
 // Logout implements smtp.Session. go-smtp may call it from another goroutine
 // while the session is at work.
@@ -79,15 +77,11 @@ func (n *session) Mail(string, *smtp.MailOptions) error {
 	return nil
 }
 
-// Rcpt implements smtp.Session.
+// Rcpt implements smtp.Session. Of those who may send it sees the first recipient
+// only: nothing is decided about them before the content.
 func (n *session) Rcpt(string, *smtp.RcptOptions) error {
 	if n.conn.Stranger() {
 		return n.strangerTo(n.conn.To())
-	}
-	if len(n.to) < n.server.limits.Recipients {
-		n.to = append(n.to, n.conn.To())
-	} else {
-		n.over = true
 	}
 	return nil
 }
@@ -109,7 +103,7 @@ func (n *session) Data(io.Reader) error {
 
 func (n *session) submit() *mail.Reply {
 	content := n.conn.Content()
-	if n.over {
+	if len(n.conn.Recipients()) > n.server.limits.Recipients {
 		err := content.Finish()
 		refusal := n.refusal(err)
 		switch {
@@ -154,13 +148,17 @@ func (n *session) submit() *mail.Reply {
 // request is what is known of the message under way but for its content.
 func (n *session) request() *submission.Request {
 	version, cipher := n.conn.TLS()
+	to := n.conn.Recipients()
+	if most := n.server.limits.Recipients; len(to) > most && !n.conn.Stranger() {
+		to = to[:most] // the message is refused for their number
+	}
 	return &submission.Request{
 		Principal: n.principal,
 		Origin: submission.Origin{
 			Client: n.conn.Client(), Helo: n.conn.Helo(), Protocol: n.conn.Protocol(),
 			TLS: version, Cipher: cipher, Session: n.conn.Session(),
 		},
-		From: n.from, To: n.to,
+		From: n.from, To: to,
 	}
 }
 

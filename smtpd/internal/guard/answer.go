@@ -72,8 +72,7 @@ func (g *Conn) finish(code int) {
 		g.mail = true
 		g.say(replyOk)
 	case opRcpt:
-		g.rcpts++
-		g.say(replyOk)
+		g.take()
 	case opReset:
 		g.forget()
 		g.say(replyOk)
@@ -111,6 +110,6 @@ func (g *Conn) delivered(r *mail.Reply, code int) {
 
 // forget ends the mail transaction.
 func (g *Conn) forget() {
-	g.mail, g.rcpts, g.over, g.content = false, 0, 0, nil
+	g.mail, g.rcpts, g.over, g.content = false, nil, 0, nil
 	g.from, g.to, g.size = mail.ReversePath{}, mail.ForwardPath{}, 0
 }

@@ -291,7 +291,7 @@ func (g *Conn) rcptTo(arg []byte) {
 		g.refuse(refusal)
 		return
 	}
-	if g.rcpts >= g.recipientLimit() {
+	if len(g.rcpts) >= g.recipientLimit() {
 		// The client is to send the rest in another message, so these refusals
 		// are no errors of its.
 		if g.over == 0 {
@@ -303,7 +303,17 @@ func (g *Conn) rcptTo(arg []byte) {
 		}
 		return
 	}
+	if len(g.rcpts) > 0 && !g.Stranger() {
+		g.take() // go-smtp has one, and lets the content come
+		return
+	}
 	g.show(opRcpt, "RCPT TO:<a@b>\r\n")
+}
+
+// take accepts the recipient in hand.
+func (g *Conn) take() {
+	g.rcpts = append(g.rcpts, g.to)
+	g.say(replyOk)
 }
 
 // forwardPath reads the argument of RCPT. Postmaster without a domain is an
@@ -335,7 +345,7 @@ func (g *Conn) ready() *mail.Reply {
 		return r
 	case !g.mail:
 		return replyMailFirst
-	case g.rcpts == 0:
+	case len(g.rcpts) == 0:
 		return replyNoRcpt
 	}
 	return nil

@@ -61,11 +61,11 @@ type Conn struct {
 	helloNext string // from a greeting that go-smtp has not answered yet
 	esmtpNext bool
 	mail      bool // a sender was accepted
-	rcpts     int  // recipients accepted
 	over      int  // recipients refused for their number
 	from      mail.ReversePath
 	size      int64
 	to        mail.ForwardPath
+	rcpts     []mail.ForwardPath // accepted
 	messages  int
 	errors    int
 	junk      int
@@ -161,6 +161,9 @@ func (g *Conn) Protocol() string {
 	}
 	return "ESMTP"
 }
+
+// Recipients gives the forward-paths of the transaction. The list is not used again.
+func (g *Conn) Recipients() []mail.ForwardPath { return g.rcpts }
 
 // Answer sets what the client will read in the place of go-smtp's next final
 // reply.

@@ -30,7 +30,7 @@ func (g *Conn) limit(r *mail.Reply) *mail.Limit {
 	case replyMessages:
 		return of(mail.LimitMessages, g.messages, l.Messages, "messages")
 	case replyRecipients:
-		return of(mail.LimitRecipients, g.rcpts, g.recipientLimit(), "recipients of one message")
+		return of(mail.LimitRecipients, len(g.rcpts), g.recipientLimit(), "recipients of one message")
 	case replyErrors:
 		if g.over > maxRefusedRcpt {
 			return of(mail.LimitErrors, g.over, maxRefusedRcpt, "recipients over the limit")
