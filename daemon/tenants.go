@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sesame-mta/sesame/account"
 	"github.com/sesame-mta/sesame/account/quota"
@@ -69,8 +70,10 @@ func (d *Daemon) rotateKey(ctx context.Context) (id string, sealed int, err erro
 // quotaWatch tells the contacts of accounts of quotas that are nearly used up.
 func (d *Daemon) quotaWatch() *quota.Watch {
 	return &quota.Watch{Accounts: d.accounts, Ledger: d.spool, Log: d.logger("account"),
-		Warn: func(ctx context.Context, a account.Account, u quota.Usage) {
+		Warn: func(ctx context.Context, a account.Account, u quota.Usage) error {
 			d.logger("account").Info("daily quota nearly used up", "account", a.ID, "to", u.Used)
-			d.contact.Tell(ctx, a, contact.QuotaNear(a, u.Used, u.Frees))
+			n := contact.QuotaNear(a, u.Used, u.Frees)
+			n.At = time.Now().Truncate(time.Hour) // one mail an hour, told as often as it may be
+			return d.contact.Mail(ctx, a, n)
 		}}
 }

@@ -24,8 +24,9 @@ const (
 type Watch struct {
 	Accounts *account.Book
 	Ledger   Ledger
-	// Warn is called with an account that has used 80 % of its quota or more.
-	Warn func(ctx context.Context, a account.Account, u Usage)
+	// Warn is called with an account that has used 80 % of its quota or more, again a
+	// minute later until it gives nil, and perhaps once more after a crash.
+	Warn func(ctx context.Context, a account.Account, u Usage) error
 	Log  *slog.Logger
 }
 
@@ -59,12 +60,13 @@ func (w *Watch) look(ctx context.Context, now time.Time) error {
 		if u.Used*100 < a.MaxDay*nearly {
 			continue
 		}
-		// Kept first: a crash in between leaves a warning out, not two.
-		if a, err = w.Accounts.Update(ctx, a.ID, func(a *account.Account) { a.Warned = now.UTC() }); err != nil {
+		if err := w.Warn(ctx, a, u); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		w.Warn(ctx, a, u)
+		if _, err := w.Accounts.Update(ctx, a.ID, func(a *account.Account) { a.Warned = now.UTC() }); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

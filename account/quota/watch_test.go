@@ -42,14 +42,18 @@ func TestANearlyUsedQuotaIsToldOnceADay(t *testing.T) {
 		}
 		var l ledger
 		var warned atomic.Int64
+		var deaf atomic.Bool // nobody takes a warning
 		watch := func(b *account.Book, f func()) {
 			ctx, cancel := context.WithCancel(t.Context())
-			w := &quota.Watch{Accounts: b, Ledger: &l, Warn: func(_ context.Context, a account.Account, _ quota.Usage) {
-				if a.Name == "shop" {
-					warned.Add(1)
-				} else {
+			w := &quota.Watch{Accounts: b, Ledger: &l, Warn: func(_ context.Context, a account.Account, _ quota.Usage) error {
+				if a.Name != "shop" {
 					t.Errorf("warned of %s", a.Name)
 				}
+				warned.Add(1)
+				if deaf.Load() {
+					return errors.New("disk is full")
+				}
+				return nil
 			}}
 			done := make(chan error, 1)
 			go func() { done <- w.Run(ctx) }()
@@ -81,6 +85,18 @@ func TestANearlyUsedQuotaIsToldOnceADay(t *testing.T) {
 			want(1)
 			time.Sleep(2 * time.Hour)
 			want(2)
+			deaf.Store(true)
+			time.Sleep(24 * time.Hour) // beyond a day after the second, which was within the last two hours
+			synctest.Wait()
+			if got := warned.Load(); got < 2+30 {
+				t.Errorf("tried %d times", got-2)
+			}
+		})
+		deaf.Store(false)
+		before := warned.Load()
+		watch(open(), func() { // what was not taken is told again after a restart
+			time.Sleep(time.Hour)
+			want(before + 1)
 		})
 	})
 }
@@ -114,7 +130,10 @@ func TestAQuotaThatCannotBeReadHidesNoOther(t *testing.T) {
 			ids = append(ids, a.ID)
 		}
 		var told []string
-		w := &quota.Watch{Accounts: b, Ledger: halfDeaf{slices.Min(ids)}, Warn: func(_ context.Context, a account.Account, _ quota.Usage) { told = append(told, a.ID) }}
+		w := &quota.Watch{Accounts: b, Ledger: halfDeaf{slices.Min(ids)}, Warn: func(_ context.Context, a account.Account, _ quota.Usage) error {
+			told = append(told, a.ID)
+			return nil
+		}}
 		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 		defer cancel()
 		if err := w.Run(ctx); err != nil || !slices.Equal(told, []string{slices.Max(ids)}) {
