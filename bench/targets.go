@@ -110,9 +110,9 @@ func judge(r *results) []target {
 	add(8, "`queue list` in constant memory (32 MB more at most)", known && long.Listed >= long.Messages,
 		func(t target) target { return t.most(float64(long.ListServer>>20), 32, "%.0f MB more") })
 	var churn churnResult
-	known = r.get("churn", &churn) && len(churn.Full) > 2
-	add(8, "the data after a week's churn at most a quarter more than after its first day", known, func(t target) target {
-		return t.most(float64(churn.Full[len(churn.Full)-1])/float64(churn.Full[1]), maxChurn, "%.2f times")
+	known = r.get("churn", &churn) && churn.growth() > 0
+	add(8, "the data on the last day of a week's churn at most a quarter more than on its first", known, func(t target) target {
+		return t.most(churn.growth(), maxChurn, "%.2f times")
 	})
 	for _, kind := range []string{"connections", "domains", "accounts"} {
 		var steps []growStep
