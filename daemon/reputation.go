@@ -39,9 +39,13 @@ func (d *Daemon) observe(m *queue.Message, t event.Type, rs []event.Recipient, l
 	}
 	d.count(m, t, len(rs))
 	if o := outcomes[t]; o != 0 {
-		facts := make([]reputation.Fact, len(rs))
-		for i, r := range rs {
-			facts[i] = reputation.Fact{Outcome: o, To: r.To.Address, BounceType: r.BounceType, SubType: r.BounceSubType, Late: late}
+		facts := []reputation.Fact{{Outcome: o, N: len(rs)}}
+		if o != reputation.Sent { // else it does not matter to whom
+			facts = make([]reputation.Fact, len(rs))
+			for i := range rs {
+				r := &rs[i]
+				facts[i] = reputation.Fact{Outcome: o, To: r.To.Address, BounceType: r.BounceType, SubType: r.BounceSubType, Late: late}
+			}
 		}
 		d.reputation.Observe(reputation.Sender{
 			Account: m.Account, Identity: m.Identity, ConfigSet: m.ConfigSet, Accepted: m.Accepted}, facts...)

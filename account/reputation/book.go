@@ -60,7 +60,13 @@ type Fact struct {
 	BounceType, SubType string
 	// Late: an outcome of this recipient was told before.
 	Late bool
+	// N is how many recipients it tells of, of a Sent that does not say which; 0 is
+	// the one.
+	N int
 }
+
+// count is how many recipients a fact tells of.
+func (f *Fact) count() int64 { return int64(max(f.N, 1)) }
 
 // Sender is whose mail the outcome is about, and when that was accepted. Empty
 // names are none.
@@ -163,9 +169,22 @@ func Open(o Options) (*Book, error) {
 func (b *Book) Observe(s Sender, facts ...Fact) {
 	now, bad := time.Now(), false
 	told, counted := false, false
-	for _, f := range facts {
+	for len(facts) > 0 {
+		f := facts[0]
 		complaint := f.Outcome == Complained
 		eligible := b.eligible(s.Account, f)
+		facts = facts[1:]
+		if f.Outcome == Delivered { // those of one domain are counted together
+			for f.N = 0; len(facts) > 0 && facts[0].Outcome == Delivered && facts[0].To.Domain() == f.To.Domain(); facts = facts[1:] {
+				if b.eligible(s.Account, facts[0]) {
+					f.N++
+				}
+			}
+			if eligible {
+				f.N++
+			}
+			eligible = f.N > 0
+		}
 		b.mu.Lock()
 		if !complaint || !told {
 			b.point(now, s.Account, f)
@@ -210,9 +229,9 @@ func (b *Book) rate(now time.Time, s Sender, f Fact) (bad bool) {
 	domain := f.To.Domain()
 	switch f.Outcome {
 	case Delivered:
-		bounces.Mails = 1
+		bounces.Mails = f.count()
 		if _, ok := b.domains[domain]; ok {
-			complaints.Mails = 1
+			complaints.Mails = f.count()
 		}
 	case Bounced:
 		if f.SubType == onOwnList || f.SubType == unsubscribed {

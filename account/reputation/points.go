@@ -40,7 +40,7 @@ func (b *Book) point(now time.Time, accountID string, f Fact) {
 	p := &list[len(list)-1]
 	switch f.Outcome {
 	case Sent:
-		p.Attempts++
+		p.Attempts += uint32(f.count())
 	case Bounced:
 		p.Bounces++
 	case Complained:

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -274,6 +276,40 @@ func TestOnlyWhatIsTheSendersFaultCounts(t *testing.T) {
 			t.Errorf("complaints %+v, %+v", got, stat)
 		}
 	})
+}
+
+func TestRecipientsOfOneMessageCountAsIfEachWereToldOfAlone(t *testing.T) {
+	var facts []reputation.Fact
+	for _, to := range []string{"a@example.net", "b@example.net", "a@own.example.org", "b@own.example.org", "c@example.net",
+		"success@simulator.example.org", "d@example.com", "e@example.com", "f@example.com"} {
+		facts = append(facts, reputation.Fact{Outcome: reputation.Delivered, To: address(t, to)})
+	}
+	facts = slices.Insert(facts, 7, hard())
+	facts[7].To = address(t, "gone@example.com")
+	told := func(each bool) (got []reputation.Rating, points []reputation.Point) {
+		world(t, func(t *testing.T, r *rig) {
+			r.count(2, reputation.Fact{Outcome: reputation.Complained, Late: true}, "x@example.com")
+			for i := range facts {
+				if each {
+					r.Observe(sender(), facts[i])
+				}
+			}
+			if !each {
+				r.Observe(sender(), facts...)
+			}
+			r.Observe(sender(), reputation.Fact{Outcome: reputation.Sent, N: 9})
+			got, points = r.Ratings(id), r.Statistics(id)
+		})
+		return got, points
+	}
+	alone, statistics := told(true)
+	together, same := told(false)
+	if !reflect.DeepEqual(alone, together) || alone[0].Bounces != (reputation.Rate{Mails: 7, Bad: 1}) || alone[0].Complaints != (reputation.Rate{Mails: 3, Bad: 1}) {
+		t.Errorf("alone %+v, together %+v", alone, together)
+	}
+	if !reflect.DeepEqual(statistics, same) || statistics[0].Attempts != 9 {
+		t.Errorf("alone %+v, together %+v", statistics, same)
+	}
 }
 
 func TestAStateIsLeftOnlyWellBelowItsThreshold(t *testing.T) {
