@@ -1,10 +1,12 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"time"
 
@@ -29,9 +31,13 @@ type appendOp struct {
 	dedupe   []byte // nil: none
 	accepted int64
 	file     string // content file, empty when small
-	small    []byte // the content then, in value; nil when it comes from the journal
+	content  []byte // when small; it stays where the journal writes it
+	at       int64  // where that is in the segment
 	mail     []byte // the mail object; nil when it comes from the journal
 	keep     bool
+	early    bool // of a journal of before segments
+	read     bool // from the journal
+	records  int  // octets of what goes into the database
 
 	first mail.ID // the id that counts: of this message or of the first
 }
@@ -67,11 +73,14 @@ func (s *Spool) Append(ctx context.Context, sub queue.Submission) (mail.ID, erro
 			return mail.ID{}, err
 		}
 	}
-	a.value, err = encodeMessage(&sub.Message, a.file, d.size, d.buf)
-	if err == nil && a.file == "" {
-		a.small, a.mail = a.value[len(a.value)-len(d.buf):], sub.Message.Mail
+	if a.file == "" {
+		if a.content = d.buf; cap(d.buf) == bufferSize { // that one is used again
+			a.content = bytes.Clone(d.buf)
+		}
+		a.mail = sub.Message.Mail
 	}
-	defer s.held.Add(-int64(cap(d.buf))) // the record is as large
+	a.value, err = encodeMessage(&sub.Message, a.file, d.size, crc32.Checksum(a.content, castagnoli))
+	defer s.held.Add(-int64(cap(d.buf))) // the content is as large
 	s.buffers.give(d.buf)
 	d.buf = nil
 	if err == nil {
@@ -100,7 +109,7 @@ func (s *Spool) appendEvents(sub *queue.Submission) (mail.ID, error) {
 	if tellsDestination(a.events) {
 		// A message of a mail object only.
 		m := queue.Message{Account: sub.Message.Account, Accepted: sub.Message.Accepted, Mail: sub.Message.Mail}
-		if a.value, err = encodeMessage(&m, "", 0, nil); err != nil {
+		if a.value, err = encodeMessage(&m, "", 0, 0); err != nil {
 			return mail.ID{}, fmt.Errorf("append: %w", err)
 		}
 	}
@@ -197,13 +206,14 @@ func (s *Spool) keepContent(d *draft, id mail.ID) (string, error) {
 }
 
 func (a *appendOp) unit() *unit {
-	size := len(a.value) + 64
+	size := len(a.value) + len(a.content) + 64
 	for _, e := range a.entries {
 		size += len(e.key) + len(e.value) + len(e.due) + 32
 	}
 	for _, e := range a.events {
 		size += (len(e.value) + 32) * len(e.consumers)
 	}
+	a.records = size - len(a.content)
 	return &unit{op: a, size: size}
 }
 
@@ -221,10 +231,15 @@ func (a *appendOp) apply(b *batch) error {
 		return b.s.ledger.overdrawn(a.charge.Account, a.minute, n, a.charge.Limit)
 	}
 	if len(a.entries) > 0 { // else there are events only
-		y := young{size: len(a.value), small: a.small, plain: a.small != nil && !a.keep, mail: a.mail}
+		y := young{size: len(a.value), at: placeOf(a.value), plain: placeable(a.value) && !a.keep && !a.read, mail: a.mail}
 		y.fresh = b.await(a.id, a.entries)
+		if b.warm+int64(len(a.content)) <= maxWarm && !a.read {
+			y.small = a.content
+			b.warm += int64(len(a.content))
+		}
 		b.put(b.messages, a.id[:], a.value)
 		b.young[a.id] = y
+		b.uses.hold(y.at)
 		b.held += int64(len(a.value))
 		b.depth.Messages++
 	} else if len(a.value) > 0 {

@@ -36,6 +36,10 @@ type state struct {
 	// went meanwhile; rows counts the entries that were put there.
 	unlaid []mail.ID
 	rows   int
+	warm   int64 // octets of content of theirs that is in memory
+	uses   uses
+	// writing is the segment of the journal.
+	writing uint32
 	// Cursors to look with: each Get of a bucket makes one of its own.
 	inMessages, inEntries, inPins *bbolt.Cursor
 }
@@ -52,8 +56,9 @@ func find(in *bbolt.Cursor, key []byte) []byte {
 // it yet. What is delivered at once is read from here.
 type young struct {
 	size  int    // of the record
-	small []byte // the content; nil: only the record tells
-	plain bool   // without a content file, and not kept when it goes
+	at    place  // of the content
+	small []byte // the content; nil: it has to be read
+	plain bool   // in a segment, and not kept when it goes
 	mail  []byte // of a plain one the mail object
 	refs  uint32 // events for destinations that refer to it
 	fresh *fresh
@@ -97,6 +102,11 @@ func (s *Spool) begin() error {
 	s.now.inMessages, s.now.inEntries, s.now.inPins = s.now.messages.Cursor(), s.now.entries.Cursor(), s.now.pins.Cursor()
 	// Ids grow with time, so pages are filled from the front.
 	s.now.messages.FillPercent, s.now.entries.FillPercent = 0.95, 0.9
+	s.now.writing = s.journal.seg
+	if err := s.now.loadUses(s.damage.tell); err != nil {
+		_ = tx.Rollback() // the first error is the one to tell
+		return err
+	}
 	return nil
 }
 
@@ -147,6 +157,7 @@ func (b *batch) drop(id mail.ID) (file string) {
 		if v == nil {
 			return ""
 		}
+		y.at = placeOf(v)
 		if r, _, err := openMessageRecord(v); err == nil {
 			file, object = r.ContentFile, r.Mail
 			if r.Keep {
@@ -156,7 +167,9 @@ func (b *batch) drop(id mail.ID) (file string) {
 	}
 	b.leave(id, y.refs, object)
 	b.remove(b.messages, id[:])
+	b.uses.release(y.at)
 	b.held -= int64(y.size)
+	b.warm -= int64(len(y.small))
 	delete(b.young, id)
 	return file
 }
@@ -240,10 +253,12 @@ func (s *Spool) process(units []*unit) {
 }
 
 // Bounds of what a state holds in memory: the octets of records, and the messages,
-// since they lie in long rows until a checkpoint parts them into pages.
+// since they lie in long rows until a checkpoint parts them into pages. Of content
+// there is no more than maxWarm, and the rest is read where it lies.
 const (
 	maxHeld  = 32 << 20
 	maxYoung = 4096
+	maxWarm  = 32 << 20
 )
 
 // heavy reports whether it is time for a checkpoint.
@@ -256,8 +271,8 @@ func (s *Spool) heavy() bool {
 // keep puts units on stable storage and then into the state. It gives those that
 // are to be answered; appends that found no room were.
 func (s *Spool) keep(units []*unit) (told map[string]bool, rest []*unit, err error) {
-	if !s.ample(units) {
-		return s.keepInside(units)
+	if units, err = s.fit(units); len(units) == 0 || err != nil {
+		return nil, units, err
 	}
 	now := time.Now()
 	err = s.journal.add(units, now)
@@ -302,67 +317,45 @@ func (s *Spool) apply(units []*unit) (told map[string]bool, err error) {
 // there before: some leaves, and the way to them.
 const touchedPages = 6 * pageSize
 
-// ample reports whether there is room for units in the journal, and for the pages
-// that the next checkpoint will need. It notes what that will be.
-func (s *Spool) ample(units []*unit) bool {
-	fresh := s.fresh + 2*appendSize(units)
-	changed := s.stale + touchedPages*int64(len(units))
+// fit gives the units for which there is room, in the journal and for the pages that
+// the next checkpoint will need, and answers the others. All but appends go on: they
+// make room, and have the reserve.
+func (s *Spool) fit(units []*unit) ([]*unit, error) {
+	full := s.ample(units)
+	if full != nil {
+		// What left since the last checkpoint gives its room back with the next.
+		if err := s.checkpoint(); err != nil {
+			return units, err
+		}
+		s.journal.keepSpares(nil, 0)
+		if full = s.ample(units); full != nil {
+			units = answerAppends(units, full)
+		}
+	}
+	s.fresh, s.stale = s.pages(units)
+	return units, nil
+}
+
+// pages gives the octets that the next checkpoint writes with units, at most: of new
+// records, and of pages that change.
+func (s *Spool) pages(units []*unit) (fresh, stale int64) {
+	return s.fresh + 2*growth(units, false), s.stale + touchedPages*int64(len(units))
+}
+
+// ample gives an error that says how much is missing when there is no room for units.
+func (s *Spool) ample(units []*unit) error {
+	fresh, stale := s.pages(units)
 	size := int64(frameHead)
 	for _, u := range units {
 		size += int64(u.size)
 	}
-	grows := s.journal.off + size - s.journal.size
-	if grows = max(grows, 0); grows > 0 {
-		grows += ahead
+	ahead := s.journal.ahead()
+	s.room.ahead.Store(max(ahead-size, 0))
+	s.journal.roomy = s.room.forFile(size+stretch) == nil
+	if growth(units, true) == 0 {
+		return nil
 	}
-	s.journal.roomy = s.room.forJournal(grows, fresh+min(changed, s.now.tx.Size()))
-	if !s.journal.roomy {
-		return false
-	}
-	s.fresh, s.stale = fresh, changed
-	return true
-}
-
-// keepInside is keep for a disk that is nearly full: the appends may lie on pages
-// that deleted records left in the database, which never shrinks. They are
-// confirmed only when they do, so the transaction is committed at once.
-func (s *Spool) keepInside(units []*unit) (told map[string]bool, rest []*unit, err error) {
-	if err := s.checkpoint(); err != nil {
-		return nil, units, err
-	}
-	if s.journal.off > 0 { // it found no room
-		if rest = answerAppends(units, queue.ErrFull); len(rest) == 0 {
-			return nil, nil, nil
-		}
-		if err = s.journal.add(rest, time.Now()); err == nil {
-			told, err = s.apply(rest)
-		}
-		return told, rest, err
-	}
-	inside := false
-	if units, inside = s.refuseFull(units); len(units) == 0 {
-		return nil, nil, nil
-	}
-	told, err = s.try(units, inside)
-	// Without room appends are refused, and the others, which make room, go on:
-	// the file may grow for them, and they get the reserve.
-	if inside && errors.Is(err, queue.ErrFull) {
-		s.room.scatter()
-		if units = answerAppends(units, err); len(units) == 0 {
-			return nil, nil, nil
-		}
-		told, err = s.try(units, false)
-	}
-	if errors.Is(err, queue.ErrFull) {
-		s.room.release()
-		s.log.Warn("disk is full")
-		units = answerAppends(units, err)
-		told, err = nil, nil
-		if len(units) > 0 {
-			told, err = s.try(units, false)
-		}
-	}
-	return told, units, err
+	return s.room.forJournal(max(size-ahead, 0), fresh+min(stale, s.now.tx.Size()))
 }
 
 // prepare makes the names of new content files durable, once for all.
@@ -388,56 +381,25 @@ func (s *Spool) prepare(units []*unit) error {
 	return nil
 }
 
-// appendSize counts the octets of the appends among units.
-func appendSize(units []*unit) (size int64) {
+// grower is a unit that takes room, and is refused when there is none.
+type grower interface {
+	// grows gives the octets of records, and of content.
+	grows() (records, content int)
+}
+
+func (a *appendOp) grows() (records, content int) { return a.records, len(a.content) }
+
+// growth counts the octets of the growers among units, with their content or without.
+func growth(units []*unit, content bool) (size int64) {
 	for _, u := range units {
-		if _, ok := u.op.(*appendOp); ok {
-			size += int64(u.size)
+		if g, ok := u.op.(grower); ok {
+			records, more := g.grows()
+			if size += int64(records); content {
+				size += int64(more)
+			}
 		}
 	}
 	return size
-}
-
-// refuseFull answers the appends of a batch for which there is no room. For the
-// rest inside says whether they must do with the pages that the file has.
-func (s *Spool) refuseFull(units []*unit) (rest []*unit, inside bool) {
-	size := appendSize(units)
-	if size == 0 {
-		return units, false
-	}
-	inside, err := s.room.forRecord(size)
-	if err != nil {
-		return answerAppends(units, err), false
-	}
-	return units, inside
-}
-
-// try commits units in a transaction of their own, behind an empty journal. After
-// an error none of them counts.
-func (s *Spool) try(units []*unit, inside bool) (told map[string]bool, err error) {
-	s.reading.Lock()
-	defer s.reading.Unlock()
-	defer faultsPanic()()
-	defer guard(&err, func(cause error) error { return cause })
-	b := &batch{state: s.now, s: s}
-	for _, u := range units {
-		u.err = u.op.apply(b)
-		if b.err != nil {
-			break
-		}
-	}
-	if err = b.finish(); err == nil {
-		if err = s.commit(b.total(), s.journal.number, inside); err != nil {
-			b.undo()
-		}
-	} else {
-		_ = s.now.tx.Rollback() // fails only when it is closed already
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.begin())
-	}
-	b.seen()
-	return b.told, s.begin()
 }
 
 func answer(units []*unit, err error) {
@@ -449,10 +411,10 @@ func answer(units []*unit, err error) {
 	}
 }
 
-// answerAppends answers the appends among units and gives the others.
+// answerAppends answers the growers among units and gives the others.
 func answerAppends(units []*unit, err error) (rest []*unit) {
 	for _, u := range units {
-		if _, ok := u.op.(*appendOp); ok {
+		if _, ok := u.op.(grower); ok {
 			u.err = err
 			close(u.done)
 		} else {

@@ -33,7 +33,7 @@ const maxProblems = 1000
 // gives what is wrong with them. The error is for what kept it from looking: a
 // running server, a file that cannot be opened.
 func Check(dir string) (problems []Problem, err error) {
-	c := &checker{dir: dir, files: make(map[string]bool)}
+	c := &checker{dir: dir, files: make(map[string]bool), uses: make(map[uint32]use)}
 	for _, lay := range []layout{spoolLayout, booksLayout, suppressionLayout} {
 		// The changes of the journal are made in a transaction that is taken back.
 		spool := lay.name == spoolLayout.name
@@ -65,6 +65,7 @@ type checker struct {
 	dir      string
 	problems []Problem
 	files    map[string]bool // content files that records name
+	uses     map[uint32]use  // of segments, counted
 }
 
 func (c *checker) add(where, format string, args ...any) {
@@ -95,14 +96,8 @@ func (c *checker) spool(db *bbolt.DB) (err error) {
 	defer faultsPanic()()
 	defer guard(&err, func(cause error) error { return cause })
 	s := &Spool{db: db, damage: damage{log: slog.New(slog.DiscardHandler)}}
-	if s.journal, err = readJournal(c.dir); err != nil {
-		return err
-	}
-	if s.journal == nil {
-		s.journal = &journal{}
-	} else {
-		defer s.journal.close() // read only
-	}
+	s.journal = &journal{dir: filepath.Join(c.dir, segmentDir)}
+	defer s.journal.close() // nothing was written
 	if err := s.begin(); err != nil {
 		return err
 	}
@@ -111,14 +106,32 @@ func (c *checker) spool(db *bbolt.DB) (err error) {
 		return err
 	}
 	for where := range s.damage.told {
-		if strings.HasPrefix(where, "journal ") {
+		if strings.HasPrefix(where, "journal ") || strings.HasPrefix(where, "segment ") {
 			c.add(where, "%v", queue.ErrDamaged)
 		}
 	}
-	if err := s.note(s.depth, s.journal.number); err != nil {
+	if _, err := s.note(s.journal.here()); err != nil {
 		return err
 	}
-	return c.state(s.now.tx)
+	if err := c.state(s.now.tx); err != nil {
+		return err
+	}
+	c.segments(s.now.uses.of)
+	return nil
+}
+
+// segments compares the use of segments with the content that lies in them.
+func (c *checker) segments(of map[uint32]use) {
+	for seg, u := range of {
+		u.end = 0
+		if have := c.uses[seg]; have != u {
+			c.add(fmt.Sprintf("segment %d", seg), "%d messages of %d octets, counted %d of %d", u.live, u.octets, have.live, have.octets)
+		}
+		delete(c.uses, seg)
+	}
+	for seg := range c.uses {
+		c.add(fmt.Sprintf("segment %d", seg), "has content and is not known")
+	}
 }
 
 func (c *checker) state(tx *bbolt.Tx) error {
@@ -225,7 +238,14 @@ func (c *checker) messages(tx *bbolt.Tx, d *queue.Depth) error {
 }
 
 func (c *checker) content(where string, v []byte) {
-	r, _, err := openMessageRecord(v)
+	r, in, err := openMessageRecord(v)
+	if err == nil && in.at.seg != 0 {
+		u := c.uses[in.at.seg]
+		c.uses[in.at.seg] = use{live: u.live + 1, octets: u.octets + int64(in.at.size)}
+		if _, err := readPlace(filepath.Join(c.dir, segmentDir), in.at); err != nil {
+			c.add(where, "%v", err)
+		}
+	}
 	if err != nil || r.ContentFile == "" {
 		return
 	}
@@ -388,6 +408,14 @@ func (c *checker) strangers() error {
 		_, ours := contentID(f.Name())
 		if !c.files[f.Name()] && !ours && !strings.HasSuffix(f.Name(), ".tmp") {
 			c.add(filepath.Join(contentDir, f.Name()), "foreign file")
+		}
+	}
+	if files, err = os.ReadDir(filepath.Join(c.dir, segmentDir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, f := range files {
+		if _, ours := segmentNumber(f.Name()); !ours {
+			c.add(filepath.Join(segmentDir, f.Name()), "foreign file")
 		}
 	}
 	return nil

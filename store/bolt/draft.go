@@ -260,20 +260,7 @@ func (s *Spool) Open(ctx context.Context, id mail.ID) (queue.Content, error) {
 	if small, ok := s.youngContent(id); ok {
 		return newSmallContent(small), nil
 	}
-	var r *messageRecord
-	var small []byte
-	err := s.view(func(tx *bbolt.Tx) error {
-		v, err := storedMessage(tx, id)
-		if err != nil {
-			return err
-		}
-		rec, in, err := openMessageRecord(v)
-		if err != nil {
-			return fmt.Errorf("message %s: %w", id, err)
-		}
-		r, small = rec, append([]byte(nil), in...)
-		return nil
-	})
+	r, small, err := s.segmentContent(id)
 	if err != nil {
 		return nil, s.tellDamaged(id, err)
 	}
@@ -293,6 +280,39 @@ func (s *Spool) Open(ctx context.Context, id mail.ID) (queue.Content, error) {
 		return nil, s.tellDamaged(id, fmt.Errorf("content of %s: %w", id, err))
 	}
 	return &content{File: f, size: r.ContentSize}, nil
+}
+
+// segmentContent gives the record of a message, and content that lies in no file of its
+// own.
+func (s *Spool) segmentContent(id mail.ID) (r *messageRecord, small []byte, err error) {
+	for last := (place{}); ; {
+		var c stored
+		err := s.view(func(tx *bbolt.Tx) error {
+			v, err := storedMessage(tx, id)
+			if err != nil {
+				return err
+			}
+			if r, c, err = openMessageRecord(v); err != nil {
+				return fmt.Errorf("message %s: %w", id, err)
+			}
+			c.small = bytes.Clone(c.small)
+			return nil
+		})
+		if err != nil || c.at.seg == 0 {
+			return r, c.small, err
+		}
+		small, err = readPlace(s.journal.dir, c.at)
+		if err == nil {
+			return r, small, nil
+		}
+		// It may have been moved, or its message has left and the segment was written over.
+		if c.at == last && errors.Is(err, errElsewhere) {
+			return nil, nil, fmt.Errorf("content of %s: %w: %w", id, queue.ErrDamaged, err)
+		} else if c.at == last {
+			return nil, nil, fmt.Errorf("content of %s: %w", id, err)
+		}
+		last = c.at
+	}
 }
 
 // youngContent gives content that is in memory still. Nobody changes it, so it may

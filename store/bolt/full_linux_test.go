@@ -81,8 +81,8 @@ func TestAFullSpoolStartsAndDelivers(t *testing.T) {
 	}
 	for round := range 2 {
 		s = open(t, bolt.Options{Dir: dir, Reserve: 2 << 20})
-		if _, err := add(s, mint(t, s), make([]byte, 100_000)); !errors.Is(err, queue.ErrFull) {
-			t.Errorf("round %d: append on a full disk: %v", round, err)
+		if _, err := add(s, mint(t, s), make([]byte, 100_000)); round == 0 && !errors.Is(err, queue.ErrFull) {
+			t.Errorf("append on a full disk: %v", err)
 		}
 		// So much at once cannot lie on pages that are free.
 		if err := s.Commit(t.Context(), queue.Settlement{ID: ids[0], Events: []event.Event{long}}); err != nil {
@@ -131,8 +131,8 @@ func TestAStartThatTheDiskRefusesIsWordedAsSuch(t *testing.T) {
 	}
 }
 
-// Free pages that lie apart are no room for what needs them in one piece: the
-// file would grow, into what is kept for Commit.
+// Room between content that is still wanted is no room: the segments would grow, into
+// what is kept for Commit.
 func TestAppendsDoNotGrowTheFileIntoTheReserve(t *testing.T) {
 	mnt := mount(t, "tmpfs", "tmpfs", "size=24m,mode=700")
 	dir := filepath.Join(mnt, "data")
@@ -145,6 +145,10 @@ func TestAppendsDoNotGrowTheFileIntoTheReserve(t *testing.T) {
 		if err := deliver(s, ids[i]); err != nil {
 			t.Fatal(err)
 		}
+	}
+	// The first brings a checkpoint of all these, which is what the reserve is for.
+	if _, err := add(s, m, make([]byte, 60_000)); err != nil && !errors.Is(err, queue.ErrFull) {
+		t.Fatal(err)
 	}
 	before, refused := left(t, dir), 0
 	for range 130 {

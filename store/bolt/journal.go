@@ -9,15 +9,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/sesame-mta/sesame/internal/atomicfile"
 	"github.com/sesame-mta/sesame/internal/failpoint"
 )
 
-// journalFile holds what was confirmed since the last checkpoint.
-const journalFile = "journal"
+// earlyJournal is the one file that was the journal before there were segments.
+const earlyJournal = "journal"
 
 // A frame is one group commit in the journal: a head, then the units in the order
 // in which they are applied. It is whole or it does not count.
@@ -35,41 +33,37 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// journal is a file that is written from its start again after each checkpoint.
-// Its number tells the frames of now from those that lie there from before. Only
-// the committer uses it.
+// journal is what was confirmed since the last checkpoint: frames in one segment,
+// behind those whose content is still wanted, or from its start. Its number tells
+// the frames of now from those that lie there from before. Only the committer uses
+// it.
 type journal struct {
-	f      *os.File
+	dir    string
+	f      *os.File // nil when the segment has yet to be opened
+	seg    uint32
 	number uint64 // grows with every checkpoint
+	start  int64  // where the first frame since the checkpoint is
 	off    int64  // where the next frame goes
 	size   int64  // of the file
+	most   int64  // that is worth writing ahead
 	roomy  bool   // there is room to grow it further than the next frame needs
+	spares []spare
 	buf    []byte
 	fail   *failpoint.Set
 }
 
-// openJournal opens the journal in a directory, making it when it is not there.
-func openJournal(dir string, points *failpoint.Set) (*journal, error) {
-	path := filepath.Join(dir, journalFile)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
-	}
-	j := &journal{f: f, fail: points}
-	fi, err := f.Stat()
-	if err == nil {
-		j.size = fi.Size()
-		err = atomicfile.SyncDir(dir)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open journal: %w", err), f.Close())
-	}
-	return j, nil
+// placed is a unit that brings content, which stays where its frame is.
+type placed interface {
+	// place tells where the frame begins.
+	place(seg uint32, frame int64)
 }
 
 // add puts units on stable storage as one frame. After an error that is a full
 // disk nothing of them is kept; after any other it is in doubt.
 func (j *journal) add(units []*unit, now time.Time) error {
+	if err := j.open(); err != nil {
+		return asFull(err)
+	}
 	w := unitWriter{b: append(j.buf[:0], make([]byte, frameHead)...)}
 	for _, u := range units {
 		w.unit(u.op)
@@ -100,15 +94,20 @@ func (j *journal) add(units []*unit, now time.Time) error {
 	if err := dataSync(j.f); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	for _, u := range units {
+		if p, ok := u.op.(placed); ok {
+			p.place(j.seg, j.off)
+		}
+	}
 	j.off += int64(len(b))
 	j.size = max(j.size, j.off)
 	return j.fail.Hit("batch.durable")
 }
 
-// ahead is how far the file is grown at a time where frames are short, up to
+// stretch is how far the file is grown at a time where frames are short, up to
 // shortFrame octets.
 const (
-	ahead      = 256 << 10
+	stretch    = 256 << 10
 	shortFrame = 16 << 10
 )
 
@@ -117,10 +116,11 @@ const (
 // is alone waits for each. What the disk does not take of them is left out.
 func (j *journal) grow(frame int) {
 	end := j.off + int64(frame)
-	if !j.roomy || frame > shortFrame || end <= j.size {
+	more := min(stretch, j.most-end)
+	if !j.roomy || frame > shortFrame || end <= j.size || more <= 0 {
 		return
 	}
-	n, _ := j.f.WriteAt(make([]byte, ahead), end)
+	n, _ := j.f.WriteAt(make([]byte, more), end)
 	j.size = end + int64(n)
 }
 
@@ -130,11 +130,46 @@ func headSum(head []byte, off int64) uint32 {
 	return crc32.Update(sum, castagnoli, binary.BigEndian.AppendUint64(nil, uint64(off)))
 }
 
+// mark is where the journal goes on from a checkpoint.
+type mark struct {
+	number uint64
+	seg    uint32
+	off    int64
+}
+
 // begin starts the journal anew, after a checkpoint that took up all of it.
-func (j *journal) begin(number uint64) { j.number, j.off = number, 0 }
+func (j *journal) begin(m mark) {
+	if j.seg != m.seg {
+		_ = j.close() // all of it is on stable storage
+	}
+	j.number, j.seg, j.start, j.off = m.number, m.seg, m.off, m.off
+}
+
+// resume opens the journal to be read, from where a checkpoint says that it goes
+// on. Its segment may be yet to be made, when it has no frame.
+func (j *journal) resume(path string, m mark) error {
+	j.begin(m)
+	if j.f != nil {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) && m.off == 0 {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open journal: %w", err)
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return errors.Join(fmt.Errorf("open journal: %w", err), f.Close())
+	}
+	j.f, j.size = f, fi.Size()
+	return nil
+}
 
 // frame is one that was read.
 type frame struct {
+	seg   uint32
 	at    int64
 	time  time.Time
 	units int
@@ -169,7 +204,7 @@ func (j *journal) behind() (fr frame, ok bool, err error) {
 			if _, ok, err := j.head(off + int64(at)); err != nil {
 				return frame{}, false, err
 			} else if ok {
-				fr.at, j.off = j.off, off+int64(at)
+				fr.seg, fr.at, j.off = j.seg, j.off, off+int64(at)
 				return fr, true, errFrame
 			}
 		}
@@ -191,7 +226,7 @@ func (j *journal) next() (fr frame, ok bool, err error) {
 		return j.behind()
 	}
 	n := int64(binary.BigEndian.Uint32(head[24:]))
-	fr = frame{at: j.off, time: fromMillis(int64(binary.BigEndian.Uint64(head[12:]))), units: int(binary.BigEndian.Uint32(head[20:]))}
+	fr = frame{seg: j.seg, at: j.off, time: fromMillis(int64(binary.BigEndian.Uint64(head[12:]))), units: int(binary.BigEndian.Uint32(head[20:]))}
 	if n > maxFrame || j.off+frameHead+n > j.size {
 		return frame{}, false, nil
 	}
@@ -215,30 +250,46 @@ func (j *journal) head(off int64) (head []byte, ok bool, err error) {
 	if j.f == nil {
 		return nil, false, nil
 	}
+	head, ok, err = frameAt(j.f, off)
+	return head, ok && binary.BigEndian.Uint64(head[4:]) == j.number, err
+}
+
+// frameAt reads the head of a frame of any number.
+func frameAt(f io.ReaderAt, off int64) (head []byte, ok bool, err error) {
 	head = make([]byte, frameHead)
-	if _, err := j.f.ReadAt(head, off); errors.Is(err, io.EOF) {
+	if _, err := f.ReadAt(head, off); errors.Is(err, io.EOF) {
 		return nil, false, nil
 	} else if err != nil {
 		return nil, false, fmt.Errorf("read journal: %w", err)
 	}
-	return head, binary.BigEndian.Uint32(head) == frameMagic && binary.BigEndian.Uint64(head[4:]) == j.number &&
-		binary.BigEndian.Uint32(head[32:]) == headSum(head, off), nil
+	return head, binary.BigEndian.Uint32(head) == frameMagic && binary.BigEndian.Uint32(head[32:]) == headSum(head, off), nil
 }
 
-func (j *journal) close() error { return j.f.Close() }
+// readFrame reads a whole frame of any number.
+func readFrame(f io.ReaderAt, seg uint32, off int64) (*frame, error) {
+	head, ok, err := frameAt(f, off)
+	if err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint32(head[24:])
+	if !ok || n > maxFrame {
+		return nil, errFrame
+	}
+	fr := &frame{seg: seg, at: off, units: int(binary.BigEndian.Uint32(head[20:])), body: make([]byte, n)}
+	if _, err := f.ReadAt(fr.body, off+frameHead); err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	if crc32.Checksum(fr.body, castagnoli) != binary.BigEndian.Uint32(head[28:]) {
+		return nil, errFrame
+	}
+	return fr, nil
+}
 
-// readJournal opens the journal of a stopped spool; nil when there is none.
-func readJournal(dir string) (*journal, error) {
-	f, err := os.Open(filepath.Join(dir, journalFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+func (j *journal) close() error {
+	if j.f == nil {
+		return nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
-	}
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return &journal{f: f, size: size}, nil
+	f := j.f
+	j.f = nil
+	return f.Close()
 }

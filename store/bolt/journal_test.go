@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	bbolt "go.etcd.io/bbolt"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sesame-mta/sesame/event"
@@ -194,10 +193,10 @@ func TestWhatTheJournalHoldsIsThereAfterAKill(t *testing.T) {
 	}
 }
 
-// frames gives where the frames of a journal begin.
-func frames(t *testing.T, dir string) (at []int, journal []byte) {
+// frames gives where the frames of the first segment begin.
+func frames(t *testing.T, dir, segments string) (at []int, journal []byte) {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(dir, "journal"))
+	b, err := os.ReadFile(filepath.Join(dir, segments, "00000001"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +209,7 @@ func frames(t *testing.T, dir string) (at []int, journal []byte) {
 
 func write(t *testing.T, dir string, journal []byte) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, "journal"), journal, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "segments", "00000001"), journal, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -224,7 +223,7 @@ func TestATornFrameDoesNotCount(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	at, whole := frames(t, dir)
+	at, whole := frames(t, dir, "segments")
 	if len(at) != 3 {
 		t.Fatalf("%d frames", len(at))
 	}
@@ -256,7 +255,7 @@ func TestADamagedFrameIsToldAndHoldsUpNoOther(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	at, whole := frames(t, dir)
+	at, whole := frames(t, dir, "segments")
 	for name, where := range map[string]int{"in its units": 100, "in its head": 26, "in its number": 7} {
 		t.Run(name, func(t *testing.T) {
 			left := killed(t, dir)
@@ -291,7 +290,7 @@ func TestFramesOfBeforeACheckpointDoNotCount(t *testing.T) {
 	if err := again.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, journal := frames(t, dir)
+	_, journal := frames(t, dir, "segments")
 	write(t, old, journal) // that of before
 	if d := open(t, bolt.Options{Dir: old}).Depth(); d.Messages != 0 {
 		t.Errorf("%d messages came back", d.Messages)
@@ -322,7 +321,7 @@ func TestSettlementsRideWithTheNextMessage(t *testing.T) {
 	if err := g.Wait(); err != nil { // the last is settled although no message follows
 		t.Fatal(err)
 	}
-	if at, _ := frames(t, dir); len(at) > messages*3/2 {
+	if at, _ := frames(t, dir, "segments"); len(at) > messages*3/2 {
 		t.Errorf("%d commits for %d messages that were settled one by one", len(at), messages)
 	}
 	if d := s.Depth(); d.Messages != 0 {
@@ -336,7 +335,7 @@ func TestTheJournalGrowsForManyShortFramesAtOnce(t *testing.T) {
 	m := mint(t, s)
 	size := func() int64 {
 		t.Helper()
-		fi, err := os.Stat(filepath.Join(dir, "journal"))
+		fi, err := os.Stat(filepath.Join(dir, "segments", "00000001"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -368,30 +367,6 @@ func TestTheJournalGrowsForManyShortFramesAtOnce(t *testing.T) {
 	}
 }
 
-func TestAFileOfBeforeTheJournalOpens(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, bolt.Options{Dir: dir})
-	ids := busy(t, s)
-	want := told(t, s, ids)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	corrupt(t, dir, func(bucket func(string) *bbolt.Bucket) error {
-		meta := bucket("meta")
-		if v := meta.Get([]byte("format")); v[len(v)-1] != 2 {
-			t.Errorf("format %q", v)
-		}
-		return errors.Join(meta.Delete([]byte("journal")), meta.Put([]byte("format"), []byte("sesame spool \x01")))
-	})
-	if err := os.Remove(filepath.Join(dir, "journal")); err != nil {
-		t.Fatal(err)
-	}
-	verify(t, dir)
-	if got := told(t, open(t, bolt.Options{Dir: dir}), ids); got != want {
-		t.Errorf("before:\n%s\nafter:\n%s", want, got)
-	}
-}
-
 // An operator may move a damaged spool.db away, as its error says, and leave the journal.
 func TestAJournalDoesNotGoOnFromANewFile(t *testing.T) {
 	dir := t.TempDir()
@@ -403,12 +378,17 @@ func TestAJournalDoesNotGoOnFromANewFile(t *testing.T) {
 		}
 	}
 	left := killed(t, dir)
+	_, before := frames(t, left, "segments")
 	if err := os.Remove(filepath.Join(left, "spool.db")); err != nil {
 		t.Fatal(err)
 	}
 	s = open(t, bolt.Options{Dir: left})
 	if d := s.Depth(); d.Messages != 0 {
 		t.Errorf("%d messages came back", d.Messages)
+	}
+	// The content of what was moved away is still there for whoever brings it back.
+	if _, aside := frames(t, left, "segments.left-1"); !bytes.Equal(aside, before) {
+		t.Errorf("%d octets are left of %d", len(aside), len(before))
 	}
 	// A frame as long as the first of before, with the second of before behind it.
 	if _, err := add(s, mint(t, s), make([]byte, 1000)); err != nil {
@@ -427,7 +407,7 @@ func TestAJournalThatTheDiskDoesNotGiveIsNoEnd(t *testing.T) {
 	}
 	left := killed(t, dir)
 	// A directory can be opened, and gives errors to whoever reads it.
-	if err := errors.Join(os.Remove(filepath.Join(left, "journal")), os.Mkdir(filepath.Join(left, "journal"), 0o700)); err != nil {
+	if err := errors.Join(os.Remove(filepath.Join(left, "segments", "00000001")), os.Mkdir(filepath.Join(left, "segments", "00000001"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := bolt.Check(left); err == nil {

@@ -13,12 +13,14 @@ import (
 
 // The kinds of units in the journal. A number is never given twice.
 const (
-	unitAppend = iota + 1
+	unitEarlyAppend = iota + 1 // of before segments: the content is in the record
 	unitSettle
 	unitAlter
 	unitAck
 	unitKeep
 	unitExpire
+	unitAppend
+	unitMove
 )
 
 // record is what an op writes of itself into the journal, so that it can be done
@@ -32,8 +34,12 @@ type record interface {
 // newOp gives the op of a kind, to be decoded.
 func newOp(kind byte) op {
 	switch kind {
+	case unitEarlyAppend:
+		return &appendOp{early: true}
 	case unitAppend:
 		return &appendOp{}
+	case unitMove:
+		return &moveOp{}
 	case unitSettle:
 		return &settleOp{}
 	case unitAlter:
@@ -69,7 +75,7 @@ func (fr *frame) ops() ([]op, error) {
 		if o == nil || n > uint64(len(rest)-5) {
 			return nil, fmt.Errorf("%w: unit of kind %d", errFrame, rest[0])
 		}
-		r := unitReader{b: rest[5 : 5+n]}
+		r := unitReader{b: rest[5 : 5+n], seg: fr.seg, end: fr.at + frameHead + int64(len(fr.body)-len(rest)) + 5 + int64(n)}
 		o.decode(&r)
 		if r.bad || len(r.b) > 0 {
 			return nil, fmt.Errorf("%w: unit of kind %d", errFrame, rest[0])
@@ -141,7 +147,13 @@ func (w *unitWriter) list(all [][]byte) {
 type unitReader struct {
 	b   []byte
 	bad bool
+	// seg is the segment of the frame, end where the record ends in it.
+	seg uint32
+	end int64
 }
+
+// at gives where the next octet lies in the segment.
+func (r *unitReader) at() int64 { return r.end - int64(len(r.b)) }
 
 func (r *unitReader) num() int64 {
 	n, k := binary.Varint(r.b)
@@ -235,7 +247,18 @@ func (a *appendOp) encode(w *unitWriter) {
 	w.octets(a.dedupe)
 	w.num(a.accepted)
 	w.flag(a.keep)
+	w.octets(a.content)
+	a.at = int64(len(w.b) - len(a.content))
 }
+
+func (a *appendOp) place(seg uint32, frame int64) {
+	if a.at += frame; placeable(a.value) {
+		setPlace(a.value, seg, a.at)
+	}
+}
+
+// placeable reports whether the record of a message says where its content lies.
+func placeable(v []byte) bool { return len(v) >= recordFront+placeSize && v[0] == placedVersion }
 
 func (a *appendOp) decode(r *unitReader) {
 	a.id, a.value = r.id(), r.octets()
@@ -249,6 +272,15 @@ func (a *appendOp) decode(r *unitReader) {
 		a.dedupe = key
 	}
 	a.accepted, a.keep = r.num(), r.flag()
+	if a.read = true; a.early {
+		return
+	}
+	a.content = r.octets()
+	a.at = r.at() - int64(len(a.content))
+	if placeable(a.value) {
+		setPlace(a.value, r.seg, a.at)
+		r.bad = r.bad || placeOf(a.value).size != uint32(len(a.content))
+	}
 }
 
 // settledRecord is what an entry that stays becomes.

@@ -2,12 +2,14 @@ package bolt
 
 import (
 	"bytes"
+	"errors"
 	"sync"
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
 
 	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
 )
 
 // Bounds of the work that removes old records: so many in one transaction, and
@@ -19,13 +21,15 @@ const (
 
 // keeper removes what was kept for long enough, beside everything else.
 type keeper struct {
-	full  chan struct{} // of capacity one: more is kept than there is room for
+	full  chan struct{}   // of capacity one: more is kept than there is room for, or much is waste
+	skip  map[uint32]bool // segments that could not be emptied
 	stop  chan struct{}
 	once  sync.Once
 	ended chan struct{}
 }
 
 func (k *keeper) init() {
+	k.skip = make(map[uint32]bool)
 	k.full, k.stop, k.ended = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 }
 
@@ -50,6 +54,9 @@ func (s *Spool) expireKept() {
 	for {
 		if err := s.expireAll(); err != nil && s.Err() == nil {
 			s.log.Warn("old records not removed", "err", err)
+		}
+		if err := s.tidy(); err != nil && s.Err() == nil && !errors.Is(err, queue.ErrFull) {
+			s.log.Warn("content not moved", "err", err)
 		}
 		select {
 		case <-s.keeper.stop:

@@ -64,7 +64,7 @@ func (b *batch) keep(id mail.ID, r *messageRecord) {
 	}
 	b.kept.FillPercent = 0.95 // ids grow with time
 	r.HeaderSize, r.Prefix, r.Drop, r.Keys, r.ContentSize, r.ContentFile = 0, nil, nil, nil, 0, ""
-	v, err := r.encode(nil)
+	v, err := r.encode()
 	if err != nil {
 		b.err = err
 		return

@@ -22,7 +22,7 @@ type Options struct {
 	// Reserve is the room on disk in octets that Append never touches, so that
 	// Commit works on a full disk. 0 is DefaultReserve, negative is none.
 	Reserve int64
-	// MaxSmall is the most octets of content that lie in the record; longer
+	// MaxSmall is the most octets of content that lie in a segment; longer
 	// content gets a file of its own. 0 is DefaultMaxSmall.
 	MaxSmall int
 	// Memory is the most octets of content on its way in that are held in memory,
@@ -36,8 +36,9 @@ type Options struct {
 	// KeepBytes bounds the octets of those records; the oldest go first. 0 is
 	// DefaultKeepBytes.
 	KeepBytes int64
-	// Journal is how large the journal may grow in octets before what it holds is
-	// written into the database. 0 is DefaultJournal.
+	// Journal is how large a segment of the journal may grow in octets before what it
+	// holds is written into the database, and the next is begun. On a small disk it is
+	// less. 0 is DefaultJournal.
 	Journal int64
 	// Failpoints are for tests; nil has none. Their names are in docs/states.md.
 	Failpoints *failpoint.Set
@@ -52,7 +53,7 @@ const (
 	// take to complain.
 	DefaultKeepFor   = 30 * 24 * time.Hour
 	DefaultKeepBytes = 1 << 30
-	DefaultJournal   = 128 << 20
+	DefaultJournal   = 64 << 20
 )
 
 func (o Options) withDefaults() Options {

@@ -12,8 +12,12 @@ import (
 	"github.com/sesame-mta/sesame/queue"
 )
 
-// recordVersion is the first octet of every record of ours.
-const recordVersion = 1
+// recordVersion is the first octet of every record of ours, but of that of a message
+// whose content lies in a segment.
+const (
+	recordVersion = 1
+	placedVersion = 2
+)
 
 // decoder takes text as it was written, UTF-8 or not: what was confirmed must be
 // readable. Its options are constant, so there is no error.
@@ -48,8 +52,9 @@ type messageRecord struct {
 	Identity    string   `cbor:"22,keyasint,omitempty"`
 }
 
-// encodeMessage gives version, length of the CBOR, the CBOR, and small content.
-func encodeMessage(m *queue.Message, file string, size int64, small []byte) ([]byte, error) {
+// encodeMessage gives the record of a message whose content lies in a file, or with
+// none will lie in a segment: where, is not known before the journal has it.
+func encodeMessage(m *queue.Message, file string, size int64, sum uint32) ([]byte, error) {
 	r := messageRecord{
 		Account: m.Account, From: m.From.String(), To: make([]string, len(m.To)),
 		Accepted: millis(m.Accepted), Size: m.Size, HeaderSize: m.HeaderSize,
@@ -69,39 +74,80 @@ func encodeMessage(m *queue.Message, file string, size int64, small []byte) ([]b
 	for _, d := range m.Edit.Drop {
 		r.Drop = append(r.Drop, d.Off, d.Len)
 	}
-	return r.encode(small)
+	if file != "" {
+		return r.encode()
+	}
+	return r.encodePlaced(place{size: uint32(size), sum: sum})
 }
 
-func (r *messageRecord) encode(small []byte) ([]byte, error) {
-	const front = 5
-	b := bytes.NewBuffer(make([]byte, front, 512+len(r.Prefix)+len(r.Mail)+len(small)))
+// recordFront is version and length of the CBOR; the place follows in records that
+// have one, then the CBOR. Records of before segments end with small content.
+const recordFront = 5
+
+func (r *messageRecord) encode() ([]byte, error) { return r.encodeBehind(recordVersion, nil) }
+
+func (r *messageRecord) encodePlaced(p place) ([]byte, error) {
+	return r.encodeBehind(placedVersion, p.appendTo(make([]byte, 0, placeSize)))
+}
+
+func (r *messageRecord) encodeBehind(version byte, p []byte) ([]byte, error) {
+	b := bytes.NewBuffer(make([]byte, recordFront, 512+len(r.Prefix)+len(r.Mail)))
+	b.Write(p)
 	if err := encoder.MarshalToBuffer(r, b); err != nil {
 		return nil, fmt.Errorf("encode message: %w", err)
 	}
-	v := append(b.Bytes(), small...)
-	v[0] = recordVersion
-	binary.BigEndian.PutUint32(v[1:], uint32(b.Len()-front))
+	v := b.Bytes()
+	v[0] = version
+	binary.BigEndian.PutUint32(v[1:], uint32(len(v)-recordFront-len(p)))
 	return v, nil
 }
 
-// openMessageRecord takes a record apart; small aliases v.
-func openMessageRecord(v []byte) (r *messageRecord, small []byte, err error) {
-	if len(v) < 5 || v[0] != recordVersion {
-		return nil, nil, queue.ErrDamaged
+// placeOf gives where the content of a message lies; zero when in no segment.
+func placeOf(v []byte) place {
+	if len(v) < recordFront+placeSize || v[0] != placedVersion {
+		return place{}
 	}
-	n := uint64(binary.BigEndian.Uint32(v[1:]))
-	if n > uint64(len(v)-5) {
-		return nil, nil, queue.ErrDamaged
+	return splitPlace(v[recordFront:])
+}
+
+// setPlace writes into a record with a place where it is.
+func setPlace(v []byte, seg uint32, off int64) {
+	binary.BigEndian.PutUint32(v[recordFront:], seg)
+	binary.BigEndian.PutUint64(v[recordFront+4:], uint64(off))
+}
+
+// stored is content that lies in no file of its own: in a segment or, in records of
+// before them, behind the record.
+type stored struct {
+	at    place
+	small []byte // aliases the record
+}
+
+// openMessageRecord takes a record apart.
+func openMessageRecord(v []byte) (r *messageRecord, c stored, err error) {
+	if len(v) < recordFront || v[0] != recordVersion && v[0] != placedVersion {
+		return nil, c, queue.ErrDamaged
+	}
+	n, body := uint64(binary.BigEndian.Uint32(v[1:])), v[recordFront:]
+	if v[0] == placedVersion {
+		if c.at = placeOf(v); c.at.seg == 0 {
+			return nil, c, queue.ErrDamaged
+		}
+		body = body[placeSize:]
+	}
+	if n > uint64(len(body)) {
+		return nil, c, queue.ErrDamaged
 	}
 	r = &messageRecord{}
-	if err := decoder.Unmarshal(v[5:5+n], r); err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", queue.ErrDamaged, err)
+	if err := decoder.Unmarshal(body[:n], r); err != nil {
+		return nil, c, fmt.Errorf("%w: %w", queue.ErrDamaged, err)
 	}
-	small = v[5+n:]
-	if r.ContentFile == "" && int64(len(small)) != r.ContentSize || r.ContentFile != "" && len(small) > 0 {
-		return nil, nil, queue.ErrDamaged
+	c.small = body[n:]
+	have := int64(len(c.small)) + int64(c.at.size)
+	if r.ContentFile == "" && have != r.ContentSize || r.ContentFile != "" && have > 0 {
+		return nil, c, queue.ErrDamaged
 	}
-	return r, small, nil
+	return r, c, nil
 }
 
 func decodeMessage(id mail.ID, v []byte) (*queue.Message, error) {

@@ -18,6 +18,8 @@ import (
 
 const (
 	reserveFile = "reserve"
+	// recordRoom is what the record of a message takes beside its content file.
+	recordRoom = 64 << 10
 	// margin is room that file system and transactions need beside the octets.
 	margin = 256 << 10
 )
@@ -33,9 +35,8 @@ type room struct {
 	f    *os.File
 	held int64 // octets of the reserve that are allocated
 	last atomic.Pointer[glance]
-	// scattered: the free pages of the database lie apart, so that what needs
-	// some in one piece finds none. They count as no room until the next restore.
-	scattered bool
+	// ahead is what the segment that is written to has allocated already.
+	ahead atomic.Int64
 }
 
 func openRoom(dir string, reserve int64, db *bbolt.DB) (*room, error) {
@@ -91,23 +92,23 @@ func noDisk(free, size int64) error {
 		Used: float64(max(size, 1)), Max: float64(max(free, 1)), Err: queue.ErrFull}
 }
 
-// forJournal reports whether the journal may grow by some octets and the database
-// by others, the pages that are free inside it included.
-func (r *room) forJournal(grows, pages int64) bool {
-	return r.forFile(grows) == nil && r.forFile(grows+pages-r.reusable()) == nil
+// forJournal reports ErrFull when the journal may not grow by some octets and the
+// database by others. The pages that are free inside it, which never shrinks, are
+// used first.
+func (r *room) forJournal(grows, pages int64) error {
+	need := grows + max(pages-r.reusable(), 0)
+	if need <= 0 {
+		return nil
+	}
+	return r.forFile(need)
 }
 
-// forRecord reports ErrFull when records of size octets have no room. They may
-// lie on pages that deleted records left in the database, which never shrinks;
-// inside says that they must, and that the file may not grow for them.
-func (r *room) forRecord(size int64) (inside bool, err error) {
-	if r.forFile(size) == nil {
-		return false, nil
+// forRecord reports ErrFull when content of size octets has no room in a segment.
+func (r *room) forRecord(size int64) error {
+	if size < r.ahead.Load() {
+		return nil
 	}
-	if free := r.reusable() / 2; free < size {
-		return true, noDisk(free, size)
-	}
-	return true, nil
+	return r.forFile(size)
 }
 
 func (r *room) pages() int64 {
@@ -115,29 +116,16 @@ func (r *room) pages() int64 {
 	return int64(st.FreePageN+st.PendingPageN) * pageSize
 }
 
-// reusable gives the octets inside the database that an Append may use.
-func (r *room) reusable() int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.scattered {
-		return 0
-	}
-	return max(r.pages()-margin, 0)
-}
-
-// scatter takes note that records found no room on the free pages.
-func (r *room) scatter() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.scattered = true
-}
+// reusable gives the octets inside the database that an Append may use. What needs
+// pages in one piece may not find them among those that are free, so half of them count.
+func (r *room) reusable() int64 { return max(r.pages()/2-margin, 0) }
 
 // free gives the octets that an Append may still use.
 func (r *room) free() int64 {
 	r.mu.Lock()
 	missing := r.want - r.held
 	r.mu.Unlock()
-	return max(r.disk()-missing-margin, 0) + r.reusable()
+	return max(r.disk()-missing-margin, 0) + r.ahead.Load()
 }
 
 // release gives the reserve up; false when there was none left.
@@ -158,7 +146,6 @@ func (r *room) release() bool {
 func (r *room) restore() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.scattered = false
 	if r.f == nil || r.held == r.want {
 		return
 	}

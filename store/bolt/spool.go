@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -23,7 +24,7 @@ import (
 
 const contentDir = "content"
 
-var spoolLayout = layout{name: "spool.db", kind: "sesame spool ", version: 2, buckets: spoolBuckets()}
+var spoolLayout = layout{name: "spool.db", kind: "sesame spool ", version: 3, buckets: spoolBuckets()}
 
 // Spool is the queue and the outbox on disk. It is safe for concurrent use.
 type Spool struct {
@@ -82,7 +83,8 @@ func Open(o Options) (*Spool, error) {
 		changed: make(map[string]chan struct{}), down: make(chan struct{}),
 		damage: damage{log: o.Log},
 	}
-	if err := makeDir(o.Dir, s.content); err != nil {
+	s.journal = &journal{dir: filepath.Join(o.Dir, segmentDir), fail: s.fail}
+	if err := s.makeDirs(); err != nil {
 		return nil, err
 	}
 	db, err := openFile(o.Dir, spoolLayout, false)
@@ -95,6 +97,23 @@ func Open(o Options) (*Spool, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// makeDirs makes the directories. Content whose database is gone is moved aside.
+func (s *Spool) makeDirs() error {
+	_, err := os.Stat(filepath.Join(s.opts.Dir, spoolLayout.name))
+	if errors.Is(err, fs.ErrNotExist) {
+		for _, name := range []string{contentDir, segmentDir} {
+			moved, err := setAside(s.opts.Dir, name)
+			if err != nil {
+				return err
+			}
+			if moved != "" {
+				s.log.Warn("content of a spool that is not here set aside", "text", moved)
+			}
+		}
+	}
+	return makeDir(s.opts.Dir, s.content, s.journal.dir)
 }
 
 // makeDir makes the directories and closes them to others.
@@ -120,9 +139,8 @@ func (s *Spool) start() error {
 		return err
 	}
 	s.room = r
-	if s.journal, err = openJournal(s.opts.Dir, s.fail); err != nil {
-		return errors.Join(err, r.close())
-	}
+	s.opts.Journal = segmentSize(s.opts.Dir, s.opts.Journal)
+	s.journal.most = s.opts.Journal
 	err = s.load()
 	if errors.Is(asFull(err), queue.ErrFull) && r.release() {
 		err = s.load() // a full spool must start, to become empty
@@ -158,13 +176,12 @@ func (s *Spool) load() (err error) {
 		_ = s.now.tx.Rollback() // the first error is the one to tell
 		return err
 	}
-	// A journal may lie there that goes on from another file, and messages hold whatever
-	// their senders like: no frame of either may be taken for one of ours.
-	number := rand.Uint64() >> 1
-	if err := s.commit(s.depth, number, false); err != nil {
+	// Messages hold whatever their senders like: no frame in one may be taken for ours.
+	if _, err := s.commit(s.ahead(rand.Uint64() >> 1)); err != nil {
 		return err
 	}
-	s.journal.begin(number)
+	// All of it is in the file now. What stays is removed at the next start.
+	_ = os.Remove(filepath.Join(s.opts.Dir, earlyJournal))
 	return s.begin()
 }
 
@@ -234,7 +251,7 @@ func (s *Spool) sweep() error {
 	if swept > 0 {
 		s.log.Info("unfinished content removed", "code", swept)
 	}
-	return s.sweepNew()
+	return errors.Join(s.sweepSegments(), s.sweepNew())
 }
 
 // sweepNew removes files that a crash left while they were first made.
@@ -330,10 +347,9 @@ func (s *Spool) Room(size int64) error {
 		return err
 	}
 	if size > int64(s.opts.MaxSmall) {
-		return s.room.forFile(size)
+		return s.room.forFile(size + recordRoom)
 	}
-	_, err := s.room.forRecord(size)
-	return err
+	return s.room.forRecord(size)
 }
 
 // Close finishes what is under way and closes the files. Calls after it, and
@@ -369,10 +385,11 @@ func (s *Spool) Close() error {
 func (s *Spool) lastWord() error {
 	s.reading.Lock()
 	defer s.reading.Unlock()
-	if s.journal.off > 0 { // there was no room for a checkpoint: the journal has it
+	if s.journal.off > s.journal.start { // there was no room for a checkpoint: the journal has it
 		return s.now.tx.Rollback()
 	}
-	return s.commit(s.depth, s.journal.number, false)
+	_, err := s.commit(s.journal.here())
+	return err
 }
 
 // plain reports whether a word can stand in a key beside zero octets.
