@@ -157,6 +157,9 @@ func (c *Encoder) body(doc *document, e *Event, m *Mail) error {
 // one reply of one host for all that were delivered, one type for all that bounced
 // or wait.
 func Split(t Type, rs []Recipient) [][]Recipient {
+	if len(rs) == 1 {
+		return [][]Recipient{rs}
+	}
 	type key struct{ a, b, c string }
 	var parts [][]Recipient
 	at := make(map[key]int)

@@ -1,13 +1,13 @@
 package event
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
-
-	"github.com/fxamacker/cbor/v2"
 
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/mail/message"
@@ -37,21 +37,12 @@ const (
 	jsonBegins   = '{'
 )
 
-// factsRecord is Facts as they are kept, but for what every event says. Numbers are
-// never given twice.
-type factsRecord struct {
-	Accepted    int64    `cbor:"1,keyasint"`
-	Source      string   `cbor:"2,keyasint,omitempty"`
-	SourceARN   string   `cbor:"3,keyasint,omitempty"`
-	Destination []string `cbor:"4,keyasint,omitempty"`
-	Tags        []string `cbor:"5,keyasint,omitempty"`
-	Received    string   `cbor:"6,keyasint,omitempty"`
-	Header      []byte   `cbor:"7,keyasint,omitempty"`
+// shortTags are the names that a tag of almost every message has. They are kept as
+// one octet, which no name is: their place here, from 1. A place is never given
+// twice.
+func shortTags() [6]string {
+	return [...]string{TagOperation, TagConfigSet, TagSourceIP, TagFromDomain, TagCallerIdentity, TagSourceTLS}
 }
-
-// decoder takes text as it was written, UTF-8 or not. Its options are constant, so
-// there is no error.
-var decoder, _ = cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid}.DecMode()
 
 // Encode gives the facts as they are kept (queue.Message.Mail). Of a header section
 // that no event shows whole, the object is made now, so that what is kept is no
@@ -65,11 +56,80 @@ func (f *Facts) Encode() ([]byte, error) {
 		m.HeadersTruncated = true
 		return m.Encode()
 	}
-	b, err := cbor.Marshal(&factsRecord{f.Accepted.UnixMilli(), f.Source, f.SourceARN, f.Destination, f.Tags, f.Received, f.Header})
-	if err != nil {
-		return nil, err
+	size := 64 + len(f.Source) + len(f.SourceARN) + len(f.Received) + len(f.Header)
+	for _, list := range [][]string{f.Destination, f.Tags} {
+		for _, text := range list {
+			size += len(text) + 2
+		}
 	}
-	return append([]byte{factsVersion}, b...), nil
+	b := binary.AppendVarint(append(make([]byte, 0, size), factsVersion), f.Accepted.UnixMilli())
+	b = appendText(appendText(b, f.Source), f.SourceARN)
+	b = binary.AppendUvarint(b, uint64(len(f.Destination)))
+	for _, to := range f.Destination {
+		b = appendText(b, to)
+	}
+	b = binary.AppendUvarint(b, uint64(len(f.Tags)))
+	short := shortTags()
+	for i, text := range f.Tags {
+		if place := slices.Index(short[:], text); i%2 == 0 && place >= 0 {
+			b = append(b, 1, byte(place+1))
+			continue
+		}
+		b = appendText(b, text)
+	}
+	b = appendText(b, f.Received)
+	return append(binary.AppendUvarint(b, uint64(len(f.Header))), f.Header...), nil
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// factsReader reads them back. After the first mistake everything is empty.
+type factsReader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *factsReader) fail() { r.b, r.bad = nil, true }
+
+// count reads how many follow, of which each takes an octet at least.
+func (r *factsReader) count() int {
+	n, k := binary.Uvarint(r.b)
+	if k <= 0 || n > uint64(len(r.b)-k) {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[k:]
+	return int(n)
+}
+
+func (r *factsReader) octets() []byte {
+	n := r.count()
+	p := r.b[:n]
+	r.b = r.b[n:]
+	return p
+}
+
+func (r *factsReader) text() string { return string(r.octets()) }
+
+func (r *factsReader) texts() []string {
+	n := r.count()
+	list := make([]string, 0, min(n, 64))
+	for ; n > 0 && !r.bad; n-- {
+		list = append(list, r.text())
+	}
+	return list
+}
+
+func (r *factsReader) time() time.Time {
+	n, k := binary.Varint(r.b)
+	if k <= 0 {
+		r.fail()
+		return time.Time{}
+	}
+	r.b = r.b[k:]
+	return time.UnixMilli(n)
 }
 
 // ReadMail makes the mail object of a message from what was kept of it.
@@ -95,11 +155,17 @@ func readMail(id mail.ID, account string, kept []byte) (*Mail, error) {
 	case kept[0] != factsVersion:
 		return nil, fmt.Errorf("version %d", kept[0])
 	}
-	var r factsRecord
-	if err := decoder.Unmarshal(kept[1:], &r); err != nil {
-		return nil, err
+	r := factsReader{b: kept[1:]}
+	f := Facts{Message: id, Account: account, Accepted: r.time(), Source: r.text(), SourceARN: r.text(),
+		Destination: r.texts(), Tags: r.texts(), Received: r.text(), Header: r.octets()}
+	if r.bad || len(r.b) > 0 || len(f.Tags)%2 != 0 {
+		return nil, errors.New("cut short or damaged")
 	}
-	f := Facts{id, account, time.UnixMilli(r.Accepted), r.Source, r.SourceARN, r.Destination, r.Tags, r.Received, r.Header}
+	for short, i := shortTags(), 0; i < len(f.Tags); i += 2 {
+		if name := f.Tags[i]; len(name) == 1 && name[0] >= 1 && int(name[0]) <= len(short) {
+			f.Tags[i] = short[name[0]-1]
+		}
+	}
 	return f.object()
 }
 

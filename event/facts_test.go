@@ -139,6 +139,9 @@ func FuzzTheMailObjectIsTheSameWheneverItIsMade(f *testing.F) {
 	f.Add("Received of us", "To: \"a, b\" <c@example.net>,\r\n d@example.org\r\nX-Y: \xff\x00\r\n\r\n", "n", "v")
 	f.Add("", "Message-ID: <a@b>\r\nmessage-id: <c@d>\r\n", "ses:x", "\x80")
 	f.Fuzz(func(t *testing.T, received, header, name, value string) {
+		if len(name) == 1 && name[0] < ' ' {
+			t.Skip() // no name of a tag
+		}
 		x := facts(t)
 		x.Received, x.Header, x.Tags = received, []byte(header), []string{name, value}
 		now, before := both(t, x)

@@ -120,14 +120,33 @@ func (c *CommonHeaders) add(name, value string) {
 	if len(value) > maxHeaders {
 		return
 	}
-	one := map[string]*string{"return-path": &c.ReturnPath, "sender": &c.Sender, "date": &c.Date, "subject": &c.Subject}
-	many := map[string]*[]string{"from": &c.From, "reply-to": &c.ReplyTo, "to": &c.To, "cc": &c.Cc, "bcc": &c.Bcc}
-	key := strings.ToLower(name)
-	if p := one[key]; p != nil && *p == "" {
-		*p = value
+	var one *string
+	var many *[]string
+	switch strings.ToLower(name) {
+	case "return-path":
+		one = &c.ReturnPath
+	case "sender":
+		one = &c.Sender
+	case "date":
+		one = &c.Date
+	case "subject":
+		one = &c.Subject
+	case "from":
+		many = &c.From
+	case "reply-to":
+		many = &c.ReplyTo
+	case "to":
+		many = &c.To
+	case "cc":
+		many = &c.Cc
+	case "bcc":
+		many = &c.Bcc
 	}
-	if p := many[key]; p != nil && *p == nil {
-		*p = splitList(value)
+	if one != nil && *one == "" {
+		*one = value
+	}
+	if many != nil && *many == nil {
+		*many = splitList(value)
 	}
 }
 

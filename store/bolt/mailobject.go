@@ -57,14 +57,21 @@ func (st *state) object(id mail.ID) []byte {
 	return st.objects.Get(id[:])
 }
 
+func (st *state) needObjects() (err error) {
+	if st.objects == nil {
+		st.objects, err = st.tx.CreateBucketIfNotExists([]byte(bucketObjects))
+	}
+	if err == nil {
+		st.objects.FillPercent = 0.95 // ids grow with time
+	}
+	return err
+}
+
 // putObject adds references to what is kept of a message; a nil object leaves that
 // as it is.
-func (st *state) putObject(id mail.ID, refs uint32, object []byte) (err error) {
-	if st.objects == nil {
-		if st.objects, err = st.tx.CreateBucketIfNotExists([]byte(bucketObjects)); err != nil {
-			return err
-		}
-		st.objects.FillPercent = 0.95 // ids grow with time
+func (st *state) putObject(id mail.ID, refs uint32, object []byte) error {
+	if err := st.needObjects(); err != nil {
+		return err
 	}
 	if v := st.objects.Get(id[:]); v != nil {
 		before, was, err := openObjectRecord(v)
@@ -164,13 +171,27 @@ func (st *state) layObjects() error {
 		}
 	}
 	slices.SortFunc(ids, func(x, y mail.ID) int { return bytes.Compare(x[:], y[:]) })
+	if len(ids) == 0 {
+		return nil
+	}
+	if err := st.needObjects(); err != nil {
+		return err
+	}
+	last, _ := st.objects.Cursor().Last()
+	last = bytes.Clone(last) // what lies in the file may move meanwhile
 	for _, id := range ids {
 		refs := st.young[id].refs
 		var object []byte
 		if l := st.left[id]; l != nil {
 			refs, object = refs+l.refs, l.object
 		}
-		if err := st.putObject(id, refs, object); err != nil {
+		var err error
+		if bytes.Compare(id[:], last) > 0 { // as it is of almost all: nothing is there
+			err = st.objects.Put(id[:], objectRecord(refs, object))
+		} else {
+			err = st.putObject(id, refs, object)
+		}
+		if err != nil {
 			return err
 		}
 	}
