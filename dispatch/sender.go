@@ -103,9 +103,9 @@ func (e *sender) pause() time.Duration {
 	return pauses[min(e.level, len(pauses))-1]
 }
 
-// refuse notes that a site refused a sender's message for a recipient. It gives the
-// end of the pause if one began with it.
-func (s *senders) refuse(k senderKey, to string, said mail.Reply, now time.Time) (until time.Time, began bool) {
+// refuse notes that a site refused a sender's message for these recipients. It gives
+// the end of the pause if one began with it.
+func (s *senders) refuse(k senderKey, to []string, said mail.Reply, now time.Time) (until time.Time, began bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, version := s.at[k], s.current(k)
@@ -116,8 +116,9 @@ func (s *senders) refuse(k senderKey, to string, said mail.Reply, now time.Time)
 	}
 	e.last = now
 	if e.level == 0 {
-		if !slices.Contains(e.refused, to) {
-			e.refused = append(e.refused, to)
+		// One of each attempt, and nobody twice.
+		if i := slices.IndexFunc(to, func(one string) bool { return !slices.Contains(e.refused, one) }); i >= 0 {
+			e.refused = append(e.refused, to[i])
 		}
 		if len(e.refused) < stopAfter {
 			return time.Time{}, false
@@ -256,7 +257,8 @@ func (d *Dispatcher) heard(r *route.Route, lease *queue.Lease, outcomes []mail.O
 		return
 	}
 	k := senderKey{place(r), m.Account, m.Identity}
-	because := -1
+	var to []string
+	var said mail.Reply
 	for i := range outcomes {
 		o := &outcomes[i]
 		if o.Result == mail.Delivered {
@@ -265,15 +267,15 @@ func (d *Dispatcher) heard(r *route.Route, lease *queue.Lease, outcomes []mail.O
 			}
 			return
 		}
-		if because < 0 && o.Remote && read(o).Action == reading.StopSender {
-			because = i
+		if o.Remote && read(o).Action == reading.StopSender {
+			to, said = append(to, lease.Entries[i].To.String()), o.Reply
 		}
 	}
-	if because < 0 {
+	if len(to) == 0 {
 		return
 	}
-	said, now := outcomes[because].Reply, d.o.Queue.Now()
-	until, began := d.senders.refuse(k, lease.Entries[because].To.String(), said, now)
+	now := d.o.Queue.Now()
+	until, began := d.senders.refuse(k, to, said, now)
 	if began {
 		d.log.Warn("sender stopped", "id", m.ID, "account", m.Account, "from", m.Identity, "mx", k.place, "dur", until.Sub(now),
 			"code", said.Code, "status", said.Status.String(), "text", said.Text, "err", senderStopped(k, until))

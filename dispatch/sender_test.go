@@ -11,6 +11,7 @@ import (
 
 	"github.com/sesame-mta/sesame/delivery"
 	"github.com/sesame-mta/sesame/delivery/route"
+	"github.com/sesame-mta/sesame/dispatch"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 )
@@ -159,6 +160,24 @@ func TestWhatStopsNobody(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A list whose first recipient is always the same is no mailbox's rule.
+func TestThreeAttemptsWithManyRecipientsStopASender(t *testing.T) {
+	world(t, func(t *testing.T, r *rig) {
+		r.refuses(always)
+		r.begin()
+		for i := range 3 {
+			if l := r.InForce(10); len(l) != 0 {
+				t.Errorf("stopped after %d attempts: %v", i, l)
+			}
+			r.as("example.com", "a@example.org", "b@example.org", "c@example.org")
+			synctest.Wait()
+		}
+		if l := r.InForce(10); len(l) != 1 {
+			t.Errorf("in force %v", l)
+		}
+	})
 }
 
 func TestMailThatIsTakenBetweenRefusalsStopsNobody(t *testing.T) {
@@ -345,4 +364,11 @@ func TestALongReplyIsCutInOurs(t *testing.T) {
 			t.Errorf("%d octets: %s", len(text), text)
 		}
 	})
+}
+
+func TestStopsAreBounded(t *testing.T) {
+	known, newest := dispatch.Stops(12_000, time.Now())
+	if known > 10_000 || known < 9_000 || !newest {
+		t.Errorf("%d stops are remembered, the newest: %v", known, newest)
+	}
 }

@@ -138,6 +138,9 @@ func serve(env *testscript.Env) error {
 	server := admin.New(admin.Options{
 		Reputation: rated, Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Sets: sets, Templates: templates, Destinations: destinations, Queue: q, Spool: waiting, Trace: lives,
 		Suppression: suppression.New(suppression.Options{Store: store, Accounts: books, Sets: sets}),
+		InForce: func(int) []*mail.Limit {
+			return []*mail.Limit{{Name: mail.LimitSourceRest, Whose: "source a at site mx.example.net", Frees: time.Unix(1_800_000_000, 0).UTC()}}
+		},
 	})
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, l) }()
