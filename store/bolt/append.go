@@ -24,7 +24,7 @@ const maxKey = 1024
 type appendOp struct {
 	id       mail.ID
 	value    []byte
-	entries  []encodedEntry
+	entries  entries
 	events   []encodedEvent
 	charge   queue.Charge
 	minute   int64
@@ -40,10 +40,6 @@ type appendOp struct {
 	records  int  // octets of what goes into the database
 
 	first mail.ID // the id that counts: of this message or of the first
-}
-
-type encodedEntry struct {
-	key, value, due []byte
 }
 
 // Append makes a message durable with its entries, charge and events. It uses
@@ -165,7 +161,7 @@ func encodeAppend(sub *queue.Submission) (*appendOp, error) {
 	m := &sub.Message
 	a := &appendOp{
 		id: m.ID, charge: sub.Charge, minute: minuteOf(m.Accepted), accepted: millis(m.Accepted), keep: m.Keep,
-		entries: make([]encodedEntry, len(m.To)),
+		entries: entries{n: len(m.To), due: millis(sub.Due), expires: millis(m.Accepted.Add(sub.MaxAge)), to: m.To, account: m.Account},
 	}
 	switch {
 	case sub.Key != "":
@@ -174,17 +170,6 @@ func encodeAppend(sub *queue.Submission) (*appendOp, error) {
 		// A notice is repeated until it was acknowledged, perhaps after the
 		// first one has left.
 		a.dedupe = dedupeKey("", string(m.ID[:]))
-	}
-	e := queue.Entry{State: queue.Queued, Due: sub.Due, Expires: m.Accepted.Add(sub.MaxAge)}
-	for n, to := range m.To {
-		e.To = to
-		e.Line = queue.Line{Account: m.Account, Domain: to.Domain()}
-		v, err := encodeEntry(&e)
-		if err != nil {
-			return nil, err
-		}
-		k := entryKey(m.ID, n)
-		a.entries[n] = encodedEntry{k, v, dueKey(e.Line, millis(sub.Due), k)}
 	}
 	var err error
 	a.events, err = encodeEvents(sub.Events)
@@ -207,13 +192,10 @@ func (s *Spool) keepContent(d *draft, id mail.ID) (string, error) {
 
 func (a *appendOp) unit() *unit {
 	size := len(a.value) + len(a.content) + 64
-	for _, e := range a.entries {
-		size += len(e.key) + len(e.value) + len(e.due) + 32
-	}
 	for _, e := range a.events {
 		size += (len(e.value) + 32) * len(e.consumers)
 	}
-	a.records = size - len(a.content)
+	a.records = size - len(a.content) + a.entries.octets()
 	return &unit{op: a, size: size}
 }
 
@@ -230,7 +212,7 @@ func (a *appendOp) apply(b *batch) error {
 	if n := int64(a.charge.Recipients); n > 0 && !b.charge(a.charge.Account, a.minute, n, a.charge.Limit) {
 		return b.s.ledger.overdrawn(a.charge.Account, a.minute, n, a.charge.Limit)
 	}
-	if len(a.entries) > 0 { // else there are events only
+	if a.entries.n > 0 { // else there are events only
 		y := young{size: len(a.value), at: placeOf(a.value), plain: placeable(a.value) && !a.keep && !a.read, mail: a.mail}
 		y.fresh = b.await(a.id, a.entries)
 		if b.warm+int64(len(a.content)) <= maxWarm && !a.read {
@@ -251,7 +233,7 @@ func (a *appendOp) apply(b *batch) error {
 	}
 	b.remember(a.dedupe, a.id, a.accepted)
 	b.addEvents(a.events)
-	b.depth.Recipients += int64(len(a.entries))
+	b.depth.Recipients += int64(a.entries.n)
 	return nil
 }
 

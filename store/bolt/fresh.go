@@ -1,30 +1,49 @@
 package bolt
 
 import (
-	"bytes"
-	"slices"
+	"fmt"
 
 	bbolt "go.etcd.io/bbolt"
 
 	"github.com/sesame-mta/sesame/mail"
+	"github.com/sesame-mta/sesame/queue"
 )
 
 // maxRows is how many entries may lie in the long rows of the state until a
 // checkpoint parts them into pages: each that goes moves all that are behind it.
 const maxRows = 8192
 
-// fresh is the entries of a message since it came, by their numbers; those that
-// are final are empty. Mail that is delivered at once goes from here, and the
-// buckets never see its entries. They get them when somebody looks there, and at
-// a checkpoint.
+// entries is those of a message when it comes: one for each recipient, which
+// differ in that only.
+type entries struct {
+	n            int
+	due, expires int64
+	// to and account are those of the message; nil when it comes from the journal,
+	// where its record has them.
+	to      []mail.ForwardPath
+	account string
+}
+
+// octets is what the buckets will take for them, at most.
+func (e *entries) octets() (n int) {
+	for _, to := range e.to {
+		n += 160 + 2*len(e.account) + len(to.String()) + len(to.Domain())
+	}
+	return n
+}
+
+// fresh is the entries of a message since it came. Mail that is delivered at once
+// goes from here, and the buckets never see its entries. They get them when
+// somebody looks there, and at a checkpoint.
 type fresh struct {
-	entries []encodedEntry
-	left    int
-	laid    bool // the buckets have them; they tell from then on what is left
+	entries
+	final []bool // by their numbers
+	left  int
+	laid  bool // the buckets have them, and tell from then on what is left
 }
 
 // await notes the entries of a message that has come.
-func (st *state) await(id mail.ID, entries []encodedEntry) *fresh {
+func (st *state) await(id mail.ID, e entries) *fresh {
 	if len(st.unlaid) >= 2*maxYoung {
 		keep := st.unlaid[:0]
 		for _, id := range st.unlaid {
@@ -35,8 +54,7 @@ func (st *state) await(id mail.ID, entries []encodedEntry) *fresh {
 		st.unlaid = keep
 	}
 	st.unlaid = append(st.unlaid, id)
-	// A copy, since an append whose transaction failed may be tried again.
-	return &fresh{entries: slices.Clone(entries), left: len(entries)}
+	return &fresh{entries: e, final: make([]bool, e.n), left: e.n}
 }
 
 // lay puts the fresh entries of a message into the buckets.
@@ -45,20 +63,49 @@ func (st *state) lay(id mail.ID) error {
 	if f == nil || f.laid {
 		return nil
 	}
-	f.laid = true
-	for _, e := range f.entries {
-		if e.key == nil {
-			continue
-		}
-		if err := st.entries.Put(e.key, e.value); err != nil {
+	if f.laid = true; f.left == 0 {
+		return nil
+	}
+	if f.to == nil {
+		m, err := decodeMessage(id, st.messages.Get(id[:]))
+		if err != nil {
 			return err
 		}
-		if err := st.due.Put(e.due, []byte{}); err != nil {
+		f.to, f.account = m.To, m.Account
+	}
+	if len(f.to) != f.n {
+		return fmt.Errorf("message %s: %w: %d recipients, %d entries", id, queue.ErrDamaged, len(f.to), f.n)
+	}
+	for n := range f.to {
+		if f.final[n] {
+			continue
+		}
+		key, due := f.keys(id, n)
+		v, err := encodeEntry(&queue.Entry{
+			To: f.to[n], Line: f.line(n), State: queue.Queued, Due: fromMillis(f.due), Expires: fromMillis(f.expires),
+		})
+		if err == nil {
+			err = st.entries.Put(key, v)
+		}
+		if err == nil {
+			err = st.due.Put(due, []byte{})
+		}
+		if err != nil {
 			return err
 		}
 		st.rows++
 	}
 	return nil
+}
+
+func (f *fresh) line(n int) queue.Line {
+	return queue.Line{Account: f.account, Domain: f.to[n].Domain()}
+}
+
+// keys gives those of an entry and of its place in the schedule.
+func (f *fresh) keys(id mail.ID, n int) (key, due []byte) {
+	key = entryKey(id, n)
+	return key, dueKey(f.line(n), f.due, key)
 }
 
 // layAll puts all fresh entries into the buckets.
@@ -101,18 +148,19 @@ func (b *batch) hasEntries(id mail.ID) bool {
 // reports whether it could.
 func (b *batch) removeFresh(id mail.ID, n int) bool {
 	f := b.young[id].fresh
-	if f == nil || n >= len(f.entries) || f.entries[n].key == nil {
+	if f == nil || n >= f.n || f.final[n] {
 		return false
 	}
-	e := &f.entries[n]
 	if f.laid {
-		if !bytes.Equal(find(b.inEntries, e.key), e.value) {
+		key, due := f.keys(id, n)
+		// It has the place in the schedule with which it came: it waits there.
+		if b.due.Get(due) == nil || find(b.inEntries, key) == nil {
 			return false
 		}
-		b.remove(b.entries, e.key)
-		b.remove(b.due, e.due)
+		b.remove(b.entries, key)
+		b.remove(b.due, due)
 	}
-	*e = encodedEntry{}
+	f.final[n] = true
 	f.left--
 	b.depth.Recipients--
 	return true

@@ -3,6 +3,7 @@ package bolt
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -175,6 +176,34 @@ func (r *unitReader) count() int {
 	return int(n)
 }
 
+// most reads a number that is not above a limit.
+func (r *unitReader) most(limit int64) int {
+	n := r.num()
+	if n < 0 || n > limit {
+		r.b, r.bad = nil, true
+		return 0
+	}
+	return int(n)
+}
+
+// earlyEntries reads those of an append of before segments, each with its key and
+// its place in the schedule: they differ in the recipient only.
+func (r *unitReader) earlyEntries() (all entries) {
+	all.n = r.count()
+	for i := range all.n {
+		k, v, _ := r.octets(), r.octets(), r.octets()
+		if i > 0 || r.bad {
+			continue
+		}
+		e, err := decodeEntry(k, v)
+		if err != nil {
+			r.b, r.bad = nil, true
+		}
+		all.due, all.expires = millis(e.Due), millis(e.Expires)
+	}
+	return all
+}
+
 func (r *unitReader) take(n int) []byte {
 	if n > len(r.b) {
 		r.b, r.bad = nil, true
@@ -233,11 +262,9 @@ func (*appendOp) kind() byte { return unitAppend }
 func (a *appendOp) encode(w *unitWriter) {
 	w.id(a.id)
 	w.octets(a.value)
-	w.num(int64(len(a.entries)))
-	for _, e := range a.entries {
-		w.octets(e.key)
-		w.octets(e.value)
-		w.octets(e.due)
+	if w.num(int64(a.entries.n)); a.entries.n > 0 {
+		w.num(a.entries.due)
+		w.num(a.entries.expires)
 	}
 	w.events(a.events)
 	w.text(a.charge.Account)
@@ -262,8 +289,10 @@ func placeable(v []byte) bool { return len(v) >= recordFront+placeSize && v[0] =
 
 func (a *appendOp) decode(r *unitReader) {
 	a.id, a.value = r.id(), r.octets()
-	for range r.count() {
-		a.entries = append(a.entries, encodedEntry{r.octets(), r.octets(), r.octets()})
+	if a.early {
+		a.entries = r.earlyEntries()
+	} else if a.entries.n = r.most(math.MaxUint16); a.entries.n > 0 {
+		a.entries.due, a.entries.expires = r.num(), r.num()
 	}
 	a.events = r.events()
 	a.charge = queue.Charge{Account: r.text(), Recipients: int(r.num()), Limit: r.num()}
