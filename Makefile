@@ -75,14 +75,13 @@ bench: build ## messages a second, beside the Postfix of Debian; ARGS for more
 	dist/bench compare -sesame $(BIN) -json dist/bench.json $(ARGS)
 
 # Each part that misses its aim says so, and the rest goes on.
-figures: bench ## all of docs/performance.md, from a quiet machine; an hour
+figures: bench ## all of docs/performance.md, from a quiet machine; 45 min
 	-dist/bench compare -sesame $(BIN) -json dist/bench.json -rows long
 	-dist/bench compare -sesame $(BIN) -json dist/bench.json -rows peers -servers exim,opensmtpd
 	-dist/bench latency -sesame $(BIN) -json dist/bench.json
 	-dist/bench idle -sesame $(BIN) -json dist/bench.json
 	-dist/bench grow -sesame $(BIN) -json dist/bench.json
 	-dist/bench churn -sesame $(BIN) -json dist/bench.json
-	-dist/bench deferred -sesame $(BIN) -json dist/bench.json
 	-dist/bench deferred -sesame $(BIN) -json dist/bench.json -messages 1000000
 	dist/bench report -json dist/bench.json
 

@@ -30,8 +30,8 @@ func runCompare(ctx context.Context, args []string) error {
 	file := f.String("json", "", "file for all figures of all runs; what others wrote there is kept")
 	f.StringVar(&c.sesame, "sesame", "bin/sesame", "the program to measure")
 	f.StringVar(&c.servers, "servers", "sesame,postfix", "which to measure, in turns: sesame, postfix, exim, opensmtpd")
-	f.IntVar(&c.runs, "runs", 5, "runs per row; the medians are shown")
-	f.DurationVar(&c.duration, "duration", 3*time.Second, "how long each run sends")
+	f.IntVar(&c.runs, "runs", 0, "runs per row, whose medians are shown; 0 is as the row and the server have it")
+	f.DurationVar(&c.duration, "duration", 0, "how long each run sends; 0 likewise")
 	f.StringVar(&c.postfixMain, "postfix-main", "", "further settings for Postfix, separated by commas")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -71,16 +71,18 @@ func (c *comparison) measure(ctx context.Context, chosen []row, res *results) (a
 	}
 	defer shared.remove()
 	var failures []error
+	const most = 5 // runs
 	for _, r := range chosen {
 		res.forget(r.name, c.servers)
 		out := map[string]bool{}
-		for i := range c.runs {
+		for i := range cmp.Or(c.runs, most) {
 			for name := range strings.SplitSeq(c.servers, ",") {
-				if out[name] {
+				runs, duration := r.rounds(name)
+				if out[name] || i >= cmp.Or(c.runs, runs) {
 					continue
 				}
 				s := setup{row: r, binary: c.sesame, shared: shared, more: strings.ReplaceAll(c.postfixMain, ",", "\n")}
-				got, settings, err := measure(ctx, name, s, c.duration)
+				got, settings, err := measure(ctx, name, s, cmp.Or(c.duration, duration))
 				switch {
 				case ctx.Err() != nil:
 					return all, ctx.Err()
@@ -98,7 +100,7 @@ func (c *comparison) measure(ctx context.Context, chosen []row, res *results) (a
 			}
 		}
 		res.Samples = append(res.Samples, of(all, r.name, "")...)
-		// What takes an hour should not be lost at its end.
+		// What takes so long should not be lost at its end.
 		if err := res.save(); err != nil {
 			return all, err
 		}

@@ -41,7 +41,7 @@ const (
 func runIdle(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("idle", flag.ContinueOnError)
 	binary := f.String("sesame", "bin/sesame", "the program to measure")
-	watch := f.Duration("watch", 20*time.Second, "how long to watch")
+	watch := f.Duration("watch", 10*time.Second, "how long to watch")
 	var out idleResult
 	f.IntVar(&out.Connections, "connections", 10_000, "idle connections")
 	file := f.String("json", "", "file to put the figures into")

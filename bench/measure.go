@@ -80,7 +80,11 @@ func measure(ctx context.Context, name string, s setup, duration time.Duration) 
 	}()
 
 	o := s.options(srv)
-	o.Messages = max(int64(s.connections), min(int64(10*s.connections), warmOctets/int64(s.size)))
+	each := int64(10)
+	if slow(name) {
+		each = 2
+	}
+	o.Messages = max(int64(s.connections), min(each*int64(s.connections), warmOctets/int64(s.size)))
 	warm, err := load.Run(ctx, o)
 	if err != nil {
 		return nil, "", fmt.Errorf("warm-up: %w", err)
