@@ -120,8 +120,17 @@ func (j *journal) grow(frame int) {
 	if !j.roomy || frame > shortFrame || end <= j.size || more <= 0 {
 		return
 	}
-	n, _ := j.f.WriteAt(make([]byte, more), end)
-	j.size = end + int64(n)
+	// Page by page, so that the kernel has it in folios of a page: a short write into a
+	// larger one makes all of that dirty.
+	zeros := make([]byte, pageSize)
+	for more > 0 {
+		n, err := j.f.WriteAt(zeros[:min(more, pageSize-end%pageSize)], end)
+		end, more = end+int64(n), more-int64(n)
+		if err != nil {
+			break
+		}
+	}
+	j.size = end
 }
 
 // headSum covers the head and where it stands.
