@@ -138,6 +138,7 @@ func serve(env *testscript.Env) error {
 	server := admin.New(admin.Options{
 		Reputation: rated, Hostname: "mx1.example.com", Version: "1.2.3", Accounts: books, Identities: identities, Sets: sets, Templates: templates, Destinations: destinations, Queue: q, Spool: waiting, Trace: lives,
 		Suppression: suppression.New(suppression.Options{Store: store, Accounts: books, Sets: sets}),
+		Holding:     holding,
 		InForce: func(int) []*mail.Limit {
 			return []*mail.Limit{{Name: mail.LimitSourceRest, Whose: "source a at site mx.example.net", Frees: time.Unix(1_800_000_000, 0).UTC()}}
 		},
@@ -194,8 +195,19 @@ func record(lives *trace.Recorder, env *testscript.Env) {
 		Outcomes: []trace.Outcome{{To: to[0], Result: "deferred", Reply: "452 4.2.2 mailbox full", Host: "mx.example.org", Attempt: 1, Next: 2000000000}}})
 	lives.Add(&trace.Record{Kind: trace.Settled, Time: time.Now(), ID: id, To: to[1:], Outcomes: []trace.Outcome{
 		{To: to[1], Result: "deferred", Uncertain: true, Reply: "421 4.4.2 Connection closed", Cause: "EOF"}}})
+	lives.Add(&trace.Record{Kind: trace.Settled, Time: time.Now(), ID: id, To: to[1:], Outcomes: []trace.Outcome{
+		{To: to[1], Result: "deferred", Reply: "451 4.7.1 Mail of example.com waits", Next: 2000000000,
+			Limit: &trace.Limit{Name: string(mail.LimitSenderStopped), Whose: "identity example.com at site mx.example.net"}}}})
 	lives.Add(&trace.Record{Kind: trace.Refused, Time: time.Now(), Account: account.DefaultID, From: "x@example.net", To: []string{"c@example.org"},
 		Entry: &trace.Entry{Rule: "identity", Reply: "554 5.7.1 Message rejected"}})
+}
+
+// holding says that mail for b@example.net waits for its sender.
+func holding(e queue.Entry) (site string, l *mail.Limit) {
+	if e.State != queue.Queued || e.To.Local() != "b" {
+		return "", nil
+	}
+	return "mx.example.net", &mail.Limit{Name: mail.LimitSenderStopped, Whose: "identity example.com at site mx.example.net", Frees: e.Due}
 }
 
 func fill(ctx context.Context, env *testscript.Env, q *queue.Queue, waiting *queuetest.Spool) error {

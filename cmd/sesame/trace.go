@@ -240,7 +240,10 @@ func (p *page) attempt(l *admin.TraceLine) {
 		}
 		p.at(l.Time, "%s %s%s: %s%s", o.To, text, where, o.Reply, about)
 		p.some("because ", o.Cause)
-		if o.Next > 0 {
+		switch {
+		case o.Next > 0 && l.Kind == trace.Settled:
+			p.plain("put off without an attempt; again at %s", instant(time.Unix(o.Next, 0)))
+		case o.Next > 0:
 			p.plain("attempt %d; by the schedule again at %s", o.Attempt, instant(time.Unix(o.Next, 0)))
 		}
 		if o.Limit != nil {
@@ -279,6 +282,8 @@ func (t *teller) next(l *admin.TraceLine) error {
 			p.plain("next: %s is held by the operator", r.To)
 		case r.SiteDown.After(r.Next):
 			p.plain("next: %s waits for %s, which does not answer and is left alone until %s", r.To, r.Site, instant(r.SiteDown))
+		case r.Limit != nil && r.Limit.Name == mail.LimitSenderStopped:
+			p.plain("next: %s waits for %s; given up at %s", r.To, r.Limit, instant(r.Expires))
 		case !r.Next.After(time.Now()) && r.Limit != nil:
 			p.plain("next: %s is due since %s and waits for %s", r.To, due, r.Limit)
 		case !r.Next.After(time.Now()):
