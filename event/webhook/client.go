@@ -31,7 +31,8 @@ const (
 
 // NewClient makes the client for all webhooks. It connects to an address only when
 // check, which judges it right before the connection, gives nil; it follows no
-// redirect and uses no proxy. Close its idle connections in the end.
+// redirect and uses no proxy. It has no time limit, since post gives one to each
+// request. Close its idle connections in the end.
 func NewClient(check func(netip.Addr) error) *http.Client {
 	dialer := &net.Dialer{Timeout: dialTime, Control: func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
@@ -41,7 +42,6 @@ func NewClient(check func(netip.Addr) error) *http.Client {
 		return check(at.Addr().Unmap())
 	}}
 	return &http.Client{
-		Timeout: requestTime,
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout: dialTime, MaxIdleConnsPerHost: atOnce, MaxIdleConns: 256, IdleConnTimeout: time.Minute,

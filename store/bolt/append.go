@@ -73,8 +73,8 @@ func (s *Spool) Append(ctx context.Context, sub queue.Submission) (mail.ID, erro
 		if a.content = d.buf; cap(d.buf) == bufferSize { // that one is used again
 			a.content = bytes.Clone(d.buf)
 		}
-		a.mail = sub.Message.Mail
 	}
+	a.mail = sub.Message.Mail
 	a.value, err = encodeMessage(&sub.Message, a.file, d.size, crc32.Checksum(a.content, castagnoli))
 	defer s.held.Add(-int64(cap(d.buf))) // the content is as large
 	s.buffers.give(d.buf)

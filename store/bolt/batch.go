@@ -59,7 +59,7 @@ type young struct {
 	at    place  // of the content
 	small []byte // the content; nil: it has to be read
 	plain bool   // in a segment, and not kept when it goes
-	mail  []byte // of a plain one the mail object
+	mail  []byte // the mail object; nil: only the record tells
 	refs  uint32 // events for destinations that refer to it
 	fresh *fresh
 }

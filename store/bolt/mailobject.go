@@ -201,7 +201,7 @@ func (st *state) layObjects() error {
 // mailObject gives the mail object that an event refers to. It may be kept for
 // longer than the transaction.
 func (st *state) mailObject(id mail.ID) ([]byte, error) {
-	if y := st.young[id]; y.plain {
+	if y := st.young[id]; y.mail != nil {
 		return y.mail, nil
 	}
 	if l := st.left[id]; l != nil {
