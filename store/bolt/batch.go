@@ -257,7 +257,7 @@ func (s *Spool) process(units []*unit) {
 // there is no more than maxWarm, and the rest is read where it lies.
 const (
 	maxHeld  = 32 << 20
-	maxYoung = 4096
+	maxYoung = 1024
 	maxWarm  = 32 << 20
 )
 
