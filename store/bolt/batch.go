@@ -245,10 +245,6 @@ func (s *Spool) process(units []*unit) {
 	answer(rest, err)
 	if err := s.fail.Hit("batch.answered"); err != nil {
 		_ = s.breakDown(err)
-		return
-	}
-	if s.heavy() && s.Err() == nil {
-		s.settleJournal()
 	}
 }
 

@@ -2,6 +2,8 @@ package bolt
 
 import (
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -38,28 +40,40 @@ type op interface {
 	record
 }
 
-// committer is the queue before the one goroutine that writes.
+// committer is the queue before whoever writes: the goroutine of run, or a caller
+// who is alone.
 type committer struct {
 	mu      sync.Mutex
 	waiting []*unit
 	urgent  int       // of those waiting, how many are not lazy
 	due     time.Time // when those that are lazy have waited for long enough
+	look    time.Time // when run looks for those, zero when it does not
 	target  int       // wake up at so many; 0 is never
+	busy    bool      // somebody writes
+	heavy   bool      // it is time for a checkpoint
 	appends int       // in the batch that is being committed
 	told    time.Time // when those of the last batch were answered, if they were few
 	closed  bool
-	wake    chan struct{} // of capacity one
-	ended   chan struct{}
+	// What the last batch was like: when it was done, how long it took, and how many
+	// urgent units it and the time that it took brought.
+	last   time.Time
+	took   time.Duration
+	demand int
+	wake   chan struct{} // of capacity one
+	ended  chan struct{}
 }
 
 func (c *committer) init() {
 	c.wake = make(chan struct{}, 1)
 	c.ended = make(chan struct{})
 	c.target = 1
+	c.last = time.Now()
 }
 
 // submit queues a unit and waits until it is on stable storage or refused. It
-// does not give up earlier: what happens to the unit is not in doubt then.
+// does not give up earlier: what happens to the unit is not in doubt then. A caller
+// who is alone writes by himself: to wake up somebody for it, and to be woken up
+// then, takes as long as a quick disk.
 func (s *Spool) submit(u *unit) error {
 	u.done = make(chan struct{})
 	c := &s.commits
@@ -70,8 +84,18 @@ func (s *Spool) submit(u *unit) error {
 	}
 	c.waiting = append(c.waiting, u)
 	wake := c.expect(u)
+	alone := c.urgent == 1 && !u.lazy && c.demand <= 1 && !c.busy && !c.heavy
+	if alone {
+		c.busy = true
+	}
 	c.mu.Unlock()
-	if wake {
+	switch {
+	case alone:
+		s.commitWaiting()
+		if c.release(s.heavy()) {
+			c.poke()
+		}
+	case wake:
 		c.poke()
 	}
 	<-u.done
@@ -79,9 +103,9 @@ func (s *Spool) submit(u *unit) error {
 }
 
 // expect decides how long a unit that has just come may wait, and reports whether
-// the committer is to be woken up. Who was told that his message is kept brings the
-// next one at once, and it would wait for a sync that was begun for a settlement.
-// Where there are many of them no sync is for one.
+// run is to be woken up. Who was told that his message is kept brings the next one
+// at once, and it would wait for a sync that was begun for a settlement. Where there
+// are many of them no sync is for one.
 func (c *committer) expect(u *unit) (wake bool) {
 	wait := lazyWait
 	if u.ride {
@@ -94,9 +118,8 @@ func (c *committer) expect(u *unit) (wake bool) {
 	}
 	if by := time.Now().Add(wait); c.due.IsZero() || by.Before(c.due) {
 		c.due = by
-		return c.target > 0 && c.urgent == 0
 	}
-	return false
+	return c.target > 0 && (c.look.IsZero() || c.due.Before(c.look))
 }
 
 func (c *committer) poke() {
@@ -106,8 +129,7 @@ func (c *committer) poke() {
 	}
 }
 
-// close stops the committer when it has done what waits; false when it was
-// closed before.
+// close stops run when what waits is done; false when it was closed before.
 func (c *committer) close() bool {
 	c.mu.Lock()
 	was := c.closed
@@ -121,44 +143,61 @@ func (c *committer) close() bool {
 	return true
 }
 
-// load gives how many urgent units wait and until when the lazy ones may, zero
-// without any. It sets at how many urgent units to wake up.
-func (c *committer) load(target int) (urgent int, due time.Time, closed bool) {
+// next takes the right to write when there is reason to. Without one it says until
+// when to wait; end is the end of all work.
+func (c *committer) next() (ready, end bool, until time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.target, c.look = 1, time.Time{}
+	switch {
+	case c.busy: // whoever is will say when he has done
+		return false, false, time.Time{}
+	case c.urgent > 0, c.closed && len(c.waiting) > 0, !c.due.IsZero() && !time.Now().Before(c.due):
+		c.busy = true
+		return true, false, time.Time{}
+	}
+	c.look = c.due
+	return false, c.closed, c.due
+}
+
+// claim takes the right to write, if nobody has it.
+func (c *committer) claim() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.busy {
+		return false
+	}
+	c.busy = true
+	return true
+}
+
+// release gives the right to write back, and reports whether run has to know.
+func (c *committer) release(heavy bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy, c.heavy = false, heavy
+	return c.urgent > 0 || c.closed || !c.due.IsZero() && c.look.IsZero()
+}
+
+// load gives how many urgent units wait, and sets at how many to wake up.
+func (c *committer) load(target int) (urgent int, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.target = target
-	return c.urgent, c.due, c.closed
-}
-
-// answered takes note that a batch is done, and gives how many urgent units came
-// meanwhile.
-func (c *committer) answered() (urgent int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.appends > fewAppends:
-		c.told = time.Time{}
-	case c.appends > 0:
-		c.told = time.Now()
-		if by := c.told.Add(rideWait); !c.due.IsZero() && c.due.Before(by) {
-			c.due = by
-		}
-	}
-	c.appends = 0
-	return c.urgent
+	return c.urgent, c.closed
 }
 
 // take gives the units of the next batch, in the order they came.
 func (c *committer) take() []*unit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.target = 0
-	c.due = time.Time{}
+	c.target, c.demand, c.due = 0, 0, time.Time{}
 	n, size := 0, 0
 	for n < len(c.waiting) && n < maxBatch && (n == 0 || size+c.waiting[n].size <= maxBatchBytes) {
 		size += c.waiting[n].size
 		if !c.waiting[n].lazy {
 			c.urgent--
+			c.demand++
 		}
 		if _, ok := c.waiting[n].op.(*appendOp); ok {
 			c.appends++
@@ -173,8 +212,43 @@ func (c *committer) take() []*unit {
 	return units
 }
 
-// run is the committer: it waits for work, lingers for as much as the last round
-// brought, and commits, until the spool is closed and nothing waits.
+// answered takes note that a batch is done, which began at some time.
+func (c *committer) answered(start time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = time.Now()
+	c.took = c.last.Sub(start)
+	switch {
+	case c.appends > fewAppends:
+		c.told = time.Time{}
+	case c.appends > 0:
+		c.told = c.last
+		if by := c.told.Add(rideWait); !c.due.IsZero() && c.due.Before(by) {
+			c.due = by
+		}
+	}
+	c.appends, c.target = 0, 1
+	c.demand += c.urgent
+}
+
+// commitWaiting commits what waits, as the one who has the right to write. A panic
+// ends the process whoever that is: no session may recover from it and go on.
+func (s *Spool) commitWaiting() {
+	defer func() {
+		if p := recover(); p != nil {
+			go panic(fmt.Sprintf("%v\n%s", p, debug.Stack()))
+			select {}
+		}
+	}()
+	units := s.commits.take()
+	start := time.Now()
+	s.process(units)
+	s.commits.answered(start)
+	s.metrics.batch(len(units), s.commits.took)
+}
+
+// run waits for work, lingers for as much as the last round brought, and commits,
+// until the spool is closed and nothing waits.
 func (s *Spool) run() {
 	c := &s.commits
 	defer close(c.ended)
@@ -182,58 +256,47 @@ func (s *Spool) run() {
 	defer tick.Stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	last, took, demand := time.Now(), time.Duration(0), 1
 	for {
 		select {
 		case <-tick.C: // await does not look at it while there is work
-			s.tick(&last)
+			s.tick()
 		default:
 		}
-		if !s.await(tick.C, timer, &last) {
+		if !s.await(tick.C, timer) {
 			return
 		}
-		s.linger(timer, demand, min(took/2, maxLinger))
-		units := c.take()
-		start := time.Now()
-		s.process(units)
-		last = time.Now()
-		took = last.Sub(start)
-		demand = c.answered()
-		for _, u := range units {
-			if !u.lazy {
-				demand++
-			}
+		s.linger(timer)
+		s.commitWaiting()
+		if s.heavy() && s.Err() == nil {
+			s.settleJournal() // when those are answered whom it would keep waiting
 		}
-		s.metrics.batch(len(units), took)
+		c.release(false)
 	}
 }
 
-// await waits for work; false ends the committer.
-func (s *Spool) await(tick <-chan time.Time, timer *time.Timer, last *time.Time) bool {
+// await waits for work, and for the right to do it; false ends run.
+func (s *Spool) await(tick <-chan time.Time, timer *time.Timer) bool {
 	for {
-		urgent, due, closed := s.commits.load(1)
-		var lazyDue <-chan time.Time
-		switch {
-		case urgent > 0, closed && !due.IsZero():
-			return true
-		case closed:
-			return false
-		case !due.IsZero():
-			timer.Reset(time.Until(due))
-			lazyDue = timer.C
+		ready, end, until := s.commits.next()
+		if ready || end {
+			return ready
+		}
+		var due <-chan time.Time
+		if !until.IsZero() {
+			timer.Reset(time.Until(until))
+			due = timer.C
 		}
 		select {
 		case <-s.commits.wake:
-		case <-lazyDue:
-			return true
+		case <-due:
 		case <-tick:
-			s.tick(last)
+			s.tick()
 		}
 	}
 }
 
 // tick does what has to be done from time to time, also under load.
-func (s *Spool) tick(last *time.Time) {
+func (s *Spool) tick() {
 	if s.Err() != nil {
 		return
 	}
@@ -241,31 +304,39 @@ func (s *Spool) tick(last *time.Time) {
 	if err := forgetPages(s.db); err != nil {
 		s.log.Debug("pages not forgotten", "err", err)
 	}
-	if idle := time.Since(*last); idle >= tickEvery {
+	c := &s.commits
+	if !c.claim() {
+		return
+	}
+	idle := time.Since(c.last)
+	if idle >= tickEvery {
 		s.settleJournal()
 	}
-	if time.Since(*last) >= heartbeat {
+	if idle >= heartbeat {
 		s.process(nil)
-		*last = time.Now()
+		c.last = time.Now()
 	}
+	c.release(false)
 }
 
 // linger waits until as many units wait as the last round brought: callers that
 // were just answered come back at once, and half of them would miss the batch.
 // A single caller never waits.
-func (s *Spool) linger(timer *time.Timer, demand int, atMost time.Duration) {
-	urgent, _, closed := s.commits.load(demand)
-	if urgent >= demand || closed || atMost <= 0 {
+func (s *Spool) linger(timer *time.Timer) {
+	c := &s.commits
+	atMost := min(c.took/2, maxLinger)
+	urgent, closed := c.load(c.demand)
+	if urgent >= c.demand || closed || atMost <= 0 {
 		return
 	}
 	timer.Reset(atMost)
 	for {
 		select {
-		case <-s.commits.wake:
+		case <-c.wake:
 		case <-timer.C:
 			return
 		}
-		if urgent, _, closed := s.commits.load(demand); urgent >= demand || closed {
+		if urgent, closed := c.load(c.demand); urgent >= c.demand || closed {
 			return
 		}
 	}
