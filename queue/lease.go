@@ -92,7 +92,10 @@ func (q *Queue) fill(ctx context.Context, l *line) {
 	l.paging = true
 	l.disk = time.Time{} // from here on it tells what happens while reading
 	q.leaveRing(l)
-	limit := q.window + len(l.leased) + 1
+	// What is on lease comes first and is passed over: the more of it there is,
+	// the more is to be read at once beside it.
+	window := max(q.window, min(len(l.leased), q.total/4))
+	limit := window + len(l.leased) + 1
 	q.mu.Unlock()
 	entries, err := q.spool.Page(ctx, l.Line, PageOptions{Limit: limit})
 	if err != nil && ctx.Err() == nil {
@@ -105,19 +108,30 @@ func (q *Queue) fill(ctx context.Context, l *line) {
 		l.disk = earlier(l.disk, now)
 		l.rest = now.Add(spoolPause)
 	}
-	q.makeRoom(min(len(entries), q.window))
+	q.makeRoom(min(len(entries), window))
 	for _, e := range entries {
 		if _, ok := l.leased[key{e.ID, e.N}]; ok || q.appending[e.ID] > 0 {
 			continue
 		}
-		if !q.due(e.Due, now) || l.count >= q.window {
+		whole := len(l.units) > 0 && l.units[len(l.units)-1].id == e.ID // of a message that is begun
+		if !q.due(e.Due, now) || l.count >= window && !whole {
 			l.disk = earlier(l.disk, e.Due)
 			continue
 		}
 		q.load(l, nil, e)
 	}
-	if len(entries) == limit { // there may be more behind it
-		l.disk = earlier(l.disk, entries[limit-1].Due)
+	if len(entries) < limit {
+		return
+	}
+	last := entries[limit-1] // there may be more behind it
+	l.disk = earlier(l.disk, last.Due)
+	if k := len(l.units) - 1; k > 0 && l.units[k].id == last.ID {
+		// Of this message as well: it comes with the next page, to leave in one.
+		n := len(l.units[k].entries)
+		l.units[k] = unit{}
+		l.units = l.units[:k]
+		l.count -= n
+		q.loaded -= n
 	}
 }
 

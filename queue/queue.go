@@ -19,9 +19,10 @@ import (
 // Options is what a Queue needs. Spool is required; zero fields have defaults.
 type Options struct {
 	Spool Spool
-	// Window is the most due entries that a line reads into memory, and the most
-	// messages that may wait there when one comes in, 200 unless given; Total the
-	// most entries of all lines together, 20,000 unless given.
+	// Window is the most due entries that a line reads into memory, or as many as
+	// are on lease if those are more, and the most messages that may wait there when
+	// one comes in, 200 unless given; Total the most entries of all lines together,
+	// 20,000 unless given.
 	Window, Total int
 	// Recipients is the most entries in one lease, 100 unless given: what every
 	// host takes in one transaction (RFC 5321 section 4.5.3.1.8).

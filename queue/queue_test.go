@@ -372,6 +372,40 @@ func TestMailToManyRecipientsIsNotReadAgain(t *testing.T) {
 	})
 }
 
+func TestMailToManyRecipientsComesFromDiskInOneAndInFewPages(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const messages, recipients = 60, 30
+		pages := 0
+		spool := &queuetest.Spool{Hook: func(method string) error {
+			if method == "Page" {
+				pages++
+			}
+			return nil
+		}}
+		before := newRig(t, spool)
+		to := make([]string, recipients)
+		for i := range to {
+			to[i] = fmt.Sprintf("u%d@example.org", i)
+		}
+		for range messages {
+			before.append(one, to...)
+			time.Sleep(time.Millisecond)
+		}
+		before.stop()
+		r := newRig(t, spool, func(o *queue.Options) { o.Window, o.Total = 100, 4000 })
+		for i := range messages {
+			l := r.Take(t.Context(), "example.org")
+			if l == nil || len(l.Entries) != recipients {
+				t.Fatalf("lease %d is %+v", i, l)
+			}
+		}
+		r.wantNext("example.org", "")
+		if pages > 10 {
+			t.Errorf("%d pages were read for %d messages", pages, messages)
+		}
+	})
+}
+
 func TestReleaseGivesBackUntried(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, &queuetest.Spool{})
