@@ -2,6 +2,7 @@ package smtpc
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -67,6 +68,8 @@ type Client struct {
 	buf      *buffer // lent while sending
 	trace    Trace
 	line     []byte // for trace: a command that is being put together
+	told     mail.Reply
+	toldText string // of told, for trace
 }
 
 // New makes a client of a connection. Greet and Hello come next.
@@ -206,7 +209,10 @@ func (c *Client) read(ctx context.Context, limit time.Duration) (mail.Reply, *Er
 	if c.failed != nil {
 		limit = min(limit, lastWords)
 	}
-	err := c.conn.SetReadDeadline(time.Now().Add(limit))
+	var err error
+	if !c.answerWaits() {
+		err = c.conn.SetReadDeadline(time.Now().Add(limit))
+	}
 	if cause := ctx.Err(); cause != nil {
 		err = cause
 	}
@@ -232,6 +238,13 @@ func (c *Client) read(ctx context.Context, limit time.Duration) (mail.Reply, *Er
 		c.answered = true
 	}
 	return reply, nil
+}
+
+// answerWaits reports whether a reply of one line lies here whole, as those to a
+// group do behind its first, so that nothing will be waited for.
+func (c *Client) answerWaits() bool {
+	b, _ := c.r.Peek(c.r.Buffered()) // no more than there is: no error
+	return len(b) > 3 && b[3] == ' ' && bytes.IndexByte(b, '\n') > 3
 }
 
 // closedReply says that a connection ended before its time.

@@ -35,13 +35,15 @@ func (c *Client) heard(r *mail.Reply) {
 	if c.trace == nil {
 		return
 	}
-	first, rest, more := strings.Cut(r.Text, "\n")
-	head := mail.Reply{Code: r.Code, Status: r.Status, Text: first}
-	text := head.String()
-	if more {
-		text += "\n" + rest
+	if *r != c.told { // many recipients get the same words
+		first, rest, more := strings.Cut(r.Text, "\n")
+		head := mail.Reply{Code: r.Code, Status: r.Status, Text: first}
+		c.told, c.toldText = *r, head.String()
+		if more {
+			c.toldText += "\n" + rest
+		}
 	}
-	c.trace(TraceServer, text)
+	c.trace(TraceServer, c.toldText)
 }
 
 func (c *Client) note(err error) {
