@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -14,8 +15,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/sesame-mta/sesame/event"
 	"github.com/sesame-mta/sesame/mail"
@@ -91,45 +90,54 @@ func post(ctx context.Context, c *http.Client, target string, header http.Header
 // first that fails, several messages at once. It gives what was taken and the
 // first error.
 func each(ctx context.Context, records []event.Record, send func(context.Context, event.Record) error) (told []uint64, err error) {
-	var order []mail.ID
-	byMessage := make(map[mail.ID][]event.Record)
+	var waiting [][]event.Record // by message, in order
+	place := make(map[mail.ID]int)
 	for _, r := range records {
-		id := r.Event.Message
-		if byMessage[id] == nil {
-			order = append(order, id)
+		i, ok := place[r.Event.Message]
+		if !ok {
+			i = len(waiting)
+			place[r.Event.Message] = i
+			waiting = append(waiting, nil)
 		}
-		byMessage[id] = append(byMessage[id], r)
+		waiting[i] = append(waiting[i], r)
 	}
 	var (
 		mu       sync.Mutex
+		wg       sync.WaitGroup
 		failures int
-		g        errgroup.Group
 	)
-	g.SetLimit(atOnce)
-	for _, id := range order {
-		g.Go(func() error {
-			mu.Lock()
-			give := failures >= atOnce && len(told) == 0
-			mu.Unlock()
-			if give {
-				return errDead // so many refused and none taken: the rest is spared
-			}
-			for _, r := range byMessage[id] {
-				if err := send(ctx, r); err != nil {
-					mu.Lock()
-					failures++
-					mu.Unlock()
-					return err
+	next := func() (rs []event.Record) {
+		mu.Lock()
+		defer mu.Unlock()
+		// When so many refused and none was taken, the rest is spared.
+		if len(waiting) > 0 && (failures < atOnce || len(told) > 0) {
+			rs, waiting = waiting[0], waiting[1:]
+		}
+		return rs
+	}
+	// It reports whether what comes after may be sent.
+	sent := func(seq uint64, cause error) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if cause == nil {
+			told = append(told, seq)
+			return true
+		}
+		failures++
+		err = cmp.Or(err, cause)
+		return false
+	}
+	for range min(atOnce, len(waiting)) {
+		wg.Go(func() {
+			for rs := next(); rs != nil; rs = next() {
+				for _, r := range rs {
+					if !sent(r.Seq, send(ctx, r)) {
+						break
+					}
 				}
-				mu.Lock()
-				told = append(told, r.Seq)
-				mu.Unlock()
 			}
-			return nil
 		})
 	}
-	err = g.Wait()
+	wg.Wait()
 	return told, err
 }
-
-var errDead = errors.New("nothing is taken")
