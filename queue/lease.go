@@ -72,17 +72,8 @@ func (q *Queue) lease(l *line, siteName string) *Lease {
 	l.count -= len(lease.Entries)
 	q.loaded -= len(lease.Entries)
 	q.touch(l)
-	q.claim(l, lease.Entries)
+	l.leased.add(lease.Entries...)
 	return lease
-}
-
-func (q *Queue) claim(l *line, entries []Entry) {
-	if l.leased == nil {
-		l.leased = make(map[key]struct{}, len(entries))
-	}
-	for _, e := range entries {
-		l.leased[key{e.ID, e.N}] = struct{}{}
-	}
 }
 
 // fill reads the next due entries of a line from the spool. The lock is held,
@@ -94,8 +85,8 @@ func (q *Queue) fill(ctx context.Context, l *line) {
 	q.leaveRing(l)
 	// What is on lease comes first and is passed over: the more of it there is,
 	// the more is to be read at once beside it.
-	window := max(q.window, min(len(l.leased), q.total/4))
-	limit := window + len(l.leased) + 1
+	window := max(q.window, min(l.leased.n, q.total/4))
+	limit := window + l.leased.n + 1
 	q.mu.Unlock()
 	entries, err := q.spool.Page(ctx, l.Line, PageOptions{Limit: limit})
 	if err != nil && ctx.Err() == nil {
@@ -110,7 +101,7 @@ func (q *Queue) fill(ctx context.Context, l *line) {
 	}
 	q.makeRoom(min(len(entries), window))
 	for _, e := range entries {
-		if _, ok := l.leased[key{e.ID, e.N}]; ok || q.appending[e.ID] > 0 {
+		if l.leased.has(e.ID, e.N) || q.appending[e.ID] > 0 {
 			continue
 		}
 		whole := len(l.units) > 0 && l.units[len(l.units)-1].id == e.ID // of a message that is begun
@@ -169,7 +160,7 @@ func (q *Queue) check(ctx context.Context, lease *Lease, keep func(Entry) bool) 
 	l := q.line(lease.Line)
 	for _, e := range was {
 		if !slices.ContainsFunc(lease.Entries, func(k Entry) bool { return k.N == e.N }) {
-			q.unclaim(l, key{e.ID, e.N})
+			l.leased.remove(e)
 		}
 	}
 	for _, e := range changed {
@@ -193,13 +184,6 @@ func (q *Queue) setAside(ctx context.Context, lease *Lease, cause error) error {
 	return ErrNotFound
 }
 
-func (q *Queue) unclaim(l *line, k key) {
-	delete(l.leased, k)
-	if len(l.leased) == 0 {
-		l.leased = nil // a map keeps the memory of its largest day
-	}
-}
-
 // TakeExpired gives leases on due entries of a site that are past their time,
 // up to about limit entries, so that they can be given up without an attempt.
 func (q *Queue) TakeExpired(ctx context.Context, siteName string, limit int) []*Lease {
@@ -215,7 +199,7 @@ func (q *Queue) TakeExpired(ctx context.Context, siteName string, limit int) []*
 		q.mu.Lock()
 		busy := 0
 		if l := q.lines[name]; l != nil {
-			busy = len(l.leased)
+			busy = l.leased.n
 		}
 		q.mu.Unlock()
 		entries, err := q.spool.Page(ctx, name, PageOptions{ExpiresBy: now, DueBy: now, Limit: limit + busy})
@@ -264,7 +248,7 @@ func (q *Queue) pick(name Line, siteName string, entries []Entry) []*Lease {
 	byID := make(map[mail.ID]*Lease)
 	for _, e := range entries {
 		k := key{e.ID, e.N}
-		if _, ok := l.leased[k]; ok || q.appending[e.ID] > 0 {
+		if l.leased.has(e.ID, e.N) || q.appending[e.ID] > 0 {
 			continue
 		}
 		lease := byID[e.ID]
@@ -275,7 +259,7 @@ func (q *Queue) pick(name Line, siteName string, entries []Entry) []*Lease {
 		}
 		lease.Entries = append(lease.Entries, e)
 		q.forget(l, k)
-		q.claim(l, []Entry{e})
+		l.leased.add(e)
 	}
 	return leases
 }
@@ -313,17 +297,24 @@ func (q *Queue) end(lease *Lease, settled []Settled) {
 	var n notes
 	q.mu.Lock()
 	l := q.line(lease.Line)
-	for _, e := range lease.Entries {
-		due := e.Due
-		if i := slices.IndexFunc(settled, func(s Settled) bool { return s.N == e.N }); i >= 0 {
-			if settled[i].Result != mail.Deferred {
-				q.unclaim(l, key{e.ID, e.N})
-				continue
-			}
-			due = settled[i].Due
+	at := 0 // those of settled are in the order of the lease, most often
+	for i := range lease.Entries {
+		e := &lease.Entries[i]
+		if at == len(settled) || settled[at].N != e.N {
+			at = slices.IndexFunc(settled, func(s Settled) bool { return s.N == e.N })
 		}
-		l.disk = earlier(l.disk, due)
-		q.unclaim(l, key{e.ID, e.N})
+		switch {
+		case at < 0:
+			at = 0
+			l.disk = earlier(l.disk, e.Due)
+			continue
+		case settled[at].Result == mail.Deferred:
+			l.disk = earlier(l.disk, settled[at].Due)
+		}
+		at++
+	}
+	if len(lease.Entries) > 0 {
+		l.leased.remove(lease.Entries...)
 	}
 	q.update(l, q.Now(), &n)
 	q.mu.Unlock()

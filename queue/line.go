@@ -22,8 +22,8 @@ type line struct {
 	disk time.Time
 	// rest: not to be read before it, the spool had an error.
 	rest   time.Time
-	leased map[key]struct{} // entries out on lease
-	paging bool             // being read, without the lock
+	leased claims
+	paging bool // being read, without the lock
 
 	ring   *list.Element // in its account's list at its site
 	recent *list.Element // in Queue.recent
@@ -139,7 +139,7 @@ func (q *Queue) update(l *line, now time.Time, n *notes) {
 	default:
 		q.setTimer(l, l.disk)
 	}
-	if len(l.units) == 0 && len(l.leased) == 0 && l.disk.IsZero() && !l.paging {
+	if len(l.units) == 0 && l.leased.n == 0 && l.disk.IsZero() && !l.paging {
 		q.drop(l)
 	}
 }

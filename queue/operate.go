@@ -33,8 +33,7 @@ func (q *Queue) Leased(e Entry) bool {
 	if l == nil {
 		return false
 	}
-	_, leased := l.leased[key{e.ID, e.N}]
-	return leased
+	return l.leased.has(e.ID, e.N)
 }
 
 // Hold keeps back all queued entries that match and gives their number. An
@@ -140,7 +139,7 @@ func (q *Queue) seize(part []Entry) []*Lease {
 			continue
 		}
 		l, k := q.line(e.Line), key{e.ID, e.N}
-		if _, ok := l.leased[k]; ok {
+		if l.leased.has(e.ID, e.N) {
 			continue
 		}
 		lease := byLine[e.Line]
@@ -151,7 +150,7 @@ func (q *Queue) seize(part []Entry) []*Lease {
 		}
 		lease.Entries = append(lease.Entries, e)
 		q.forget(l, k)
-		q.claim(l, []Entry{e})
+		l.leased.add(e)
 	}
 	return leases
 }
