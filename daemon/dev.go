@@ -171,7 +171,12 @@ api          = %s
 [tls]
 certificate = "cert.pem"
 key         = "cert.key"
-%s`, q(filepath.Join(state, "data")), q(list(devPorts.starttls)), q(list(devPorts.implicit)), q(filepath.Join(state, "admin.sock")), q(public), q(api), service)
+
+# Programs under test are on this machine.
+[events]
+file_dir       = %s
+allow_networks = ["127.0.0.0/8", "::1/128"]
+%s`, q(filepath.Join(state, "data")), q(list(devPorts.starttls)), q(list(devPorts.implicit)), q(filepath.Join(state, "admin.sock")), q(public), q(api), q(filepath.Join(state, "events")), service)
 }
 
 func free(addr string) bool {

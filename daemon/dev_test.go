@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/smtp"
 	"net/url"
 	"os"
@@ -16,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sesame-mta/sesame/account/destination"
 	"github.com/sesame-mta/sesame/account/identity"
 	"github.com/sesame-mta/sesame/api/admin"
 	"github.com/sesame-mta/sesame/daemon"
@@ -45,6 +48,39 @@ func dev(t *testing.T, state string) (*daemon.Dev, func()) {
 	}
 	t.Fatal("no free ports")
 	return nil, nil
+}
+
+// send sends a mail to a developer's server, and gives the CA that it is known by.
+func send(t *testing.T, d *daemon.Dev, text string) (ca []byte) {
+	t.Helper()
+	ca, err := os.ReadFile(d.CAFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	c, err := smtp.Dial(d.Addrs().STARTTLS[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.StartTLS(&tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Auth(smtp.PlainAuth("", d.Credential.Username, d.Credential.Password, "127.0.0.1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.Mail("app@example.com"), c.Rcpt("you@example.net")); err != nil {
+		t.Fatal(err)
+	}
+	w, err := c.Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(w, text)
+	if err := errors.Join(w.Close(), c.Quit()); err != nil {
+		t.Fatal(err)
+	}
+	return ca
 }
 
 func TestDevVerifiesAnAddressByTheLinkInItsInbox(t *testing.T) {
@@ -82,37 +118,51 @@ func TestDevVerifiesAnAddressByTheLinkInItsInbox(t *testing.T) {
 	}
 }
 
+func TestDevTellsProgramsOnThisMachine(t *testing.T) {
+	state := t.TempDir()
+	d, stop := dev(t, state)
+	defer stop()
+	told := make(chan string, 16)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		told <- string(body)
+	}))
+	defer hook.Close()
+	c := admin.NewClient(d.Addrs().Admin)
+	if _, err := c.CreateConfigSet(t.Context(), "default", "main", admin.SetChange{}); err != nil {
+		t.Fatal(err)
+	}
+	for kind, target := range map[string]string{"webhook": hook.URL, "file": "events.jsonl"} {
+		if _, err := c.CreateDestination(t.Context(), admin.NewDestination{
+			DestinationName: named(kind), Kind: kind, Target: target, Events: destination.Words(),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(t, d, "From: app@example.com\r\nSubject: hi\r\nX-SES-CONFIGURATION-SET: main\r\n\r\nhi\r\n")
+	select {
+	case body := <-told:
+		if !strings.Contains(body, `"eventType":"Send"`) {
+			t.Errorf("told %s", body)
+		}
+	case <-time.After(wait):
+		t.Fatal("nothing was told")
+	}
+	var lines []byte
+	for deadline := time.Now().Add(wait); len(lines) == 0 && time.Now().Before(deadline); {
+		lines, _ = os.ReadFile(filepath.Join(state, "events", "events.jsonl"))
+	}
+	if len(lines) == 0 {
+		t.Error("no line in the file")
+	}
+}
+
 func TestDevCapturesMailAndKeepsItsCredential(t *testing.T) {
 	state := t.TempDir()
 	d, stop := dev(t, state)
 	first := d.Credential
-	ca, err := os.ReadFile(d.CAFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca)
-	c, err := smtp.Dial(d.Addrs().STARTTLS[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.StartTLS(&tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Auth(smtp.PlainAuth("", first.Username, first.Password, "127.0.0.1")); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(c.Mail("app@example.com"), c.Rcpt("you@example.net")); err != nil {
-		t.Fatal(err)
-	}
-	w, err := c.Data()
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprint(w, "From: app@example.com\r\nTo: you@example.net\r\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\n\r\nhi\r\n")
-	if err := errors.Join(w.Close(), c.Quit()); err != nil {
-		t.Fatal(err)
-	}
+	ca := send(t, d, "From: app@example.com\r\nTo: you@example.net\r\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\n\r\nhi\r\n")
+	var err error
 	var mails []daemon.DevMail
 	for deadline := time.Now().Add(wait); len(mails) == 0 && time.Now().Before(deadline); {
 		if mails, err = daemon.DevInbox(d.Inbox); err != nil {
