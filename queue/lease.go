@@ -116,7 +116,7 @@ func (q *Queue) fill(ctx context.Context, l *line) {
 	}
 	last := entries[limit-1] // there may be more behind it
 	l.disk = earlier(l.disk, last.Due)
-	if k := len(l.units) - 1; k > 0 && l.units[k].id == last.ID {
+	if k := len(l.units) - 1; k > 0 && l.units[k].id == last.ID && q.due(last.Due, now) {
 		// Of this message as well: it comes with the next page, to leave in one.
 		n := len(l.units[k].entries)
 		l.units[k] = unit{}

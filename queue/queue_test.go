@@ -406,6 +406,29 @@ func TestMailToManyRecipientsComesFromDiskInOneAndInFewPages(t *testing.T) {
 	})
 }
 
+func TestWhatIsDueDoesNotWaitForTheRestOfItsMessage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		spool := &queuetest.Spool{}
+		r := newRig(t, spool)
+		r.append(one, "soon@example.org", "late@example.org")
+		err := r.Settle(t.Context(), r.wantNext("example.org", "soon@example.org late@example.org"), []queue.Settled{
+			{N: 0, Result: mail.Deferred, Due: r.Now().Add(time.Minute), Attempts: 1},
+			{N: 1, Result: mail.Deferred, Due: r.Now().Add(4 * time.Hour), Attempts: 1},
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.append(one, "first@example.org")
+		r.stop()
+		time.Sleep(time.Minute)
+		// The page ends with the recipient that is not due yet.
+		r = newRig(t, spool, func(o *queue.Options) { o.Window = 2 })
+		r.wantNext("example.org", "first@example.org")
+		r.wantNext("example.org", "soon@example.org")
+		r.wantNext("example.org", "")
+	})
+}
+
 func TestReleaseGivesBackUntried(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, &queuetest.Spool{})
