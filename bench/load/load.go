@@ -110,6 +110,12 @@ type run struct {
 	sum  string
 }
 
+// ack is one message that was accepted.
+type ack struct {
+	id string
+	n  int64
+}
+
 // worker is one connection after another.
 type worker struct {
 	*run
@@ -123,7 +129,7 @@ type worker struct {
 	who    Login
 	pipe   bool // the server offers PIPELINING, and it is wanted
 
-	acks            []string
+	acks            []ack
 	times           []time.Duration
 	last            time.Time
 	refused, broken int64
@@ -193,7 +199,12 @@ func gather(start time.Time, workers []*worker) *Result {
 	var times []time.Duration
 	last := start
 	for _, w := range workers {
-		res.Acknowledged = append(res.Acknowledged, w.acks...)
+		for _, a := range w.acks {
+			w.n = a.n
+			for i := range w.o.Recipients {
+				res.Acknowledged = append(res.Acknowledged, sink.Key(a.id, w.rcpt(i)))
+			}
+		}
 		res.Accepted += int64(len(w.times))
 		res.Refused += w.refused
 		res.Broken += w.broken
@@ -280,9 +291,7 @@ func (w *worker) message(id string) error {
 	}
 	w.last = time.Now()
 	w.times = append(w.times, w.last.Sub(sent))
-	for i := range w.o.Recipients {
-		w.acks = append(w.acks, sink.Key(id, w.rcpt(i)))
-	}
+	w.acks = append(w.acks, ack{id, w.n})
 	return nil
 }
 

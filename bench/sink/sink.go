@@ -15,6 +15,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -55,15 +56,15 @@ type Sink struct {
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
-	seen  map[string]int // "id recipient": how often
-	gate  chan struct{}  // closed, but while the sink holds its replies
+	seen  map[string][]string // the recipients of each id, each time
+	gate  chan struct{}       // closed, but while the sink holds its replies
 
 	sessions, messages, recipients, deferred, octets, torn, signatures atomic.Int64
 }
 
 // Listen starts a sink at addr. Close must be called.
 func Listen(addr string, o Options) (*Sink, error) {
-	s := &Sink{o: o, conns: map[net.Conn]struct{}{}, seen: map[string]int{}, gate: make(chan struct{})}
+	s := &Sink{o: o, conns: map[net.Conn]struct{}{}, seen: map[string][]string{}, gate: make(chan struct{})}
 	close(s.gate)
 	s.Defer(o.Defer)
 	if err := s.listen(addr); err != nil {
@@ -163,14 +164,18 @@ func (s *Sink) Count() Count {
 func (s *Sink) Check(acknowledged []string) (lost, doubled []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, key := range acknowledged {
-		if s.seen[key] == 0 {
-			lost = append(lost, key)
+	for id, rcpts := range s.seen {
+		slices.Sort(rcpts)
+		for i, rcpt := range rcpts {
+			if i > 0 && rcpt == rcpts[i-1] && (i == 1 || rcpt != rcpts[i-2]) {
+				doubled = append(doubled, Key(id, rcpt))
+			}
 		}
 	}
-	for key, n := range s.seen {
-		if n > 1 {
-			doubled = append(doubled, key)
+	for _, key := range acknowledged {
+		id, rcpt, _ := strings.Cut(key, " ")
+		if _, came := slices.BinarySearch(s.seen[id], rcpt); !came {
+			lost = append(lost, key)
 		}
 	}
 	return lost, doubled
@@ -439,9 +444,7 @@ func (ss *session) settle() {
 	}
 	if ss.id != "" {
 		s.mu.Lock()
-		for _, rcpt := range ss.rcpts {
-			s.seen[Key(ss.id, rcpt)]++
-		}
+		s.seen[ss.id] = append(s.seen[ss.id], ss.rcpts...)
 		s.mu.Unlock()
 	}
 	s.messages.Add(1)

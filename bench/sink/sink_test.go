@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/smtp"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -118,5 +119,33 @@ func TestTheSinkListensAtMoreAddressesAndCountsSignatures(t *testing.T) {
 	}
 	if c := s.Count(); c.Messages != 2 || c.Signatures != 4 {
 		t.Errorf("%+v, want two messages with four signatures", c)
+	}
+}
+
+func TestWhatIsLostAndWhatCameTwiceIsFound(t *testing.T) {
+	s := listen(t, sink.Options{Pipelining: true})
+	run := func(name string, messages int64, recipients int) []string {
+		t.Helper()
+		res, err := load.Run(t.Context(), load.Options{Addr: s.Addr(), Run: name, Messages: messages, Recipients: recipients, Pipelining: true})
+		if err != nil || len(res.Acknowledged) != int(messages)*recipients {
+			t.Fatalf("%d acknowledged, %v", len(res.Acknowledged), err)
+		}
+		return res.Acknowledged
+	}
+	acks := append(run("a", 4, 3), run("b", 2, 1)...)
+	if lost, doubled := s.Check(acks); len(lost)+len(doubled) > 0 {
+		t.Errorf("lost %q, doubled %q", lost, doubled)
+	}
+	run("a", 1, 3) // the first once more, and again
+	run("a", 1, 2)
+	missing := []string{sink.Key("a-4", "r3@example.net"), sink.Key("c-1", "r0@example.net")}
+	lost, doubled := s.Check(append(acks, missing...))
+	slices.Sort(doubled)
+	if !slices.Equal(lost, missing) || !slices.Equal(doubled, acks[:3]) {
+		t.Errorf("lost %q, doubled %q", lost, doubled)
+	}
+	s.Forget()
+	if lost, _ := s.Check(acks[:1]); len(lost) != 1 {
+		t.Errorf("after all was forgotten, lost %q", lost)
 	}
 }
