@@ -44,7 +44,13 @@ type leftObject struct {
 	object []byte
 }
 
+// keepLeft keeps the mail object of a message that has left, or adds references to
+// the one that is there: a message may come again.
 func (st *state) keepLeft(id mail.ID, refs uint32, object []byte) {
+	if l := st.left[id]; l != nil {
+		l.refs += refs
+		return
+	}
 	st.left[id] = &leftObject{refs, object}
 	st.held += int64(len(object)) + freshSize
 }

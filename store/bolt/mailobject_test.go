@@ -163,3 +163,41 @@ func TestMailObjectsGoWithTheirLastEvents(t *testing.T) {
 	})
 	verify(t, dir)
 }
+
+// An id comes again when a sender repeats what he has no answer to. What was told of
+// the first message keeps its mail object until the last of both is told.
+func TestAMessageThatComesAgainKeepsTheMailObjectOfWhatWasTold(t *testing.T) {
+	to, err := mail.ParseForwardPath("user@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, alone := range map[string]bool{"delivered": false, "events only": true} {
+		t.Run(name, func(t *testing.T) {
+			ctx, dir := t.Context(), t.TempDir()
+			s := open(t, bolt.Options{Dir: dir})
+			id, now := mint(t, s).New(time.Now()), time.Now()
+			for range 2 {
+				d, err := s.Draft(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = s.Append(ctx, queue.Submission{Content: d, Due: now, MaxAge: time.Hour, EventsOnly: alone,
+					Message: queue.Message{ID: id, Account: account1, To: []mail.ForwardPath{to}, Accepted: now, Mail: []byte("object")},
+					Events:  []event.Event{{Type: event.Send, Message: id, Account: account1, Time: now, Consumers: []string{hook}}}})
+				if err == nil && !alone {
+					err = deliver(s, id)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.Ack(ctx, hook, 1); err != nil {
+				t.Fatal(err)
+			}
+			if got := objects(t, s); fmt.Sprint(got) != "[object]" {
+				t.Errorf("read %q", got)
+			}
+			verify(t, killed(t, dir))
+		})
+	}
+}
