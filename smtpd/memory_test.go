@@ -1,6 +1,7 @@
 package smtpd_test
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -100,4 +101,20 @@ func TestUnderTLSLinesComeInRecordsOfAnyLength(t *testing.T) {
 	c.want("250 Ok")
 	c.want("250 Ok")
 	c.ask("OP", "250 Ok")
+}
+
+// What is thrown away has no line end to wait for.
+func TestUnderTLSARefusedChunkIsAnsweredAtItsLastOctet(t *testing.T) {
+	c := dial(t, start(t, nil).implicit)
+	c.startTLS()
+	c.hello()
+	for _, chunk := range [][]string{{"", "x"}, {"abc", "x"}, {"", "\n"}, {"ab", "c", "", "d"}} {
+		whole := strings.Join(chunk, "")
+		c.send(fmt.Sprintf("BDAT %d LAST\r\n", len(whole)))
+		for _, record := range chunk {
+			c.send(record)
+		}
+		c.want("530 Authentication required")
+	}
+	c.ask("NOOP", "250 Ok")
 }

@@ -1,8 +1,17 @@
 package guard
 
-// read waits for octets. Under TLS, whose clients stay to save handshakes, it waits
-// for a command without a buffer: for its first octet, after which the rest of the
-// record is there at once. A line feed alone is answered without more.
+// await prepares to wait for a line. Under TLS, whose clients stay to save
+// handshakes, nothing is held for what they might say.
+func (g *Conn) await() {
+	if g.tls != nil && g.content == nil && g.r == g.w {
+		g.r, g.w = 0, 0
+		g.giveBack()
+	}
+}
+
+// read waits for octets. Without a buffer it waits for the first octet of a line,
+// after which the rest of the record is there at once, and there must be more: a
+// line feed alone is answered without.
 func (g *Conn) read() (int, error) {
 	if g.buf != nil {
 		return g.rw.Read(g.buf[g.w:])
@@ -25,8 +34,7 @@ func (g *Conn) room() {
 	if g.r == g.w {
 		g.r, g.w = 0, 0
 		switch {
-		case g.content == nil && g.tls != nil:
-			g.giveBack()
+		case g.buf == nil && g.content == nil && g.tls != nil: // read takes one
 		case g.content == nil && g.small == nil, g.buf == nil:
 			g.borrow()
 		case g.content != nil && g.large == nil && g.content.facts.Size > 0:

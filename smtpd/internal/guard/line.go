@@ -39,6 +39,7 @@ func (g *Conn) readLine(between bool) (line []byte, fault *mail.Reply, ok bool) 
 			// One deadline for the whole line: octet by octet it gets no longer.
 			g.deadline = time.Now().Add(g.patience())
 		}
+		g.await()
 		if !g.fill(g.deadline, between && seen == 0 && skipped == 0) {
 			return nil, nil, false
 		}
