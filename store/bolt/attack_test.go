@@ -92,6 +92,7 @@ type modelMessage struct {
 	keep    bool
 	kept    bool
 	alone   bool // only its events were ever there
+	again   bool // came again after it had left
 	entries map[int]*queue.Entry
 	keys    map[string]bool
 }
@@ -168,9 +169,8 @@ func (a *attack) copy() string {
 		if d.IsDir() {
 			return os.MkdirAll(filepath.Join(to, name), 0o700)
 		}
-		err = copyHoles(path, filepath.Join(to, name))
-		if filepath.Dir(name) == "content" && errors.Is(err, os.ErrNotExist) {
-			return nil // a draft, or its message has left
+		if err = copyHoles(path, filepath.Join(to, name)); errors.Is(err, os.ErrNotExist) {
+			return nil // it went meanwhile: content of what has left, a segment
 		}
 		return err
 	})

@@ -67,14 +67,9 @@ func (st *state) lay(id mail.ID) error {
 		return nil
 	}
 	if f.to == nil {
-		m, err := decodeMessage(id, st.messages.Get(id[:]))
-		if err != nil {
+		if err := f.read(id, st.messages.Get(id[:])); err != nil {
 			return err
 		}
-		f.to, f.account = m.To, m.Account
-	}
-	if len(f.to) != f.n {
-		return fmt.Errorf("message %s: %w: %d recipients, %d entries", id, queue.ErrDamaged, len(f.to), f.n)
 	}
 	for n := range f.to {
 		if f.final[n] {
@@ -94,6 +89,25 @@ func (st *state) lay(id mail.ID) error {
 			return err
 		}
 		st.rows++
+	}
+	return nil
+}
+
+// read takes what the entries need from the record of their message. The rest of it
+// may be damaged: that is found when the message is looked at, and holds up no other.
+func (f *fresh) read(id mail.ID, v []byte) error {
+	r, _, err := openMessageRecord(v)
+	if err != nil {
+		return fmt.Errorf("message %s: %w", id, err)
+	}
+	if len(r.To) != f.n {
+		return fmt.Errorf("message %s: %w: %d recipients, %d entries", id, queue.ErrDamaged, len(r.To), f.n)
+	}
+	f.to, f.account = make([]mail.ForwardPath, f.n), r.Account
+	for n, to := range r.To {
+		if err := f.to[n].UnmarshalText([]byte(to)); err != nil {
+			return fmt.Errorf("message %s: %w", id, queue.ErrDamaged)
+		}
 	}
 	return nil
 }

@@ -1,7 +1,11 @@
 package bolt_test
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"testing"
 	"time"
@@ -126,5 +130,60 @@ func TestRecipientsOfFreshMailGoOneByOne(t *testing.T) {
 			verify(t, o.Dir)
 			verify(t, left)
 		})
+	}
+}
+
+// What cannot be read of a message that the journal has must not keep the others from
+// being sent.
+func TestAMessageThatCannotBeReadDoesNotStopTheStart(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, bolt.Options{Dir: dir})
+	m := mint(t, s)
+	now := time.Now()
+	d, err := s.Draft(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := mail.ParseForwardPath("user@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := mail.ParseReversePath("sender@example.net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad, err := s.Append(t.Context(), queue.Submission{Content: d, Due: now, MaxAge: time.Hour,
+		Message: queue.Message{ID: m.New(now), Account: account1, From: from, To: []mail.ForwardPath{to}, Accepted: now}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := add(s, m, []byte("whole"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := killed(t, dir)
+	_, journal := frames(t, left, "segments")
+	i := bytes.Index(journal, []byte("sender@"))
+	journal[i+6] = ' '
+	// As if it had been written so: with sums that are true.
+	table := crc32.MakeTable(crc32.Castagnoli)
+	body := journal[36 : 36+binary.BigEndian.Uint32(journal[24:])]
+	binary.BigEndian.PutUint32(journal[28:], crc32.Checksum(body, table))
+	binary.BigEndian.PutUint32(journal[32:], crc32.Update(crc32.Checksum(journal[:32], table), table, make([]byte, 8)))
+	write(t, left, journal)
+	for range 2 {
+		s = open(t, bolt.Options{Dir: left})
+		if _, _, err := s.Load(t.Context(), bad, nil); !errors.Is(err, queue.ErrDamaged) {
+			t.Errorf("the damaged message: %v", err)
+		}
+		if _, entries, err := s.Load(t.Context(), good, nil); err != nil || len(entries) != 1 {
+			t.Errorf("the other: %v, %v", entries, err)
+		}
+		if d := s.Depth(); d.Messages != 2 || d.Recipients != 2 {
+			t.Errorf("depth %+v", d)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
