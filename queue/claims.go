@@ -51,7 +51,8 @@ func (c *claims) remove(entries ...Entry) {
 			ns, c.n = slices.Delete(ns, at, at+1), c.n-1
 		}
 	}
-	if c.of[id] = ns; len(ns) > 0 {
+	if len(ns) > 0 {
+		c.of[id] = ns
 		return
 	}
 	delete(c.of, id)

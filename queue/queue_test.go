@@ -429,6 +429,19 @@ func TestWhatIsDueDoesNotWaitForTheRestOfItsMessage(t *testing.T) {
 	})
 }
 
+func TestALeaseThatHasEndedEndsOnceMoreInPeace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, &queuetest.Spool{})
+		r.append(one, "a@example.org", "b@example.org")
+		l := r.wantNext("example.org", "a@example.org b@example.org")
+		r.settle(l, mail.Delivered, 0)
+		r.Release(l)
+		r.wantNext("example.org", "")
+		r.append(one, "c@example.org")
+		r.wantNext("example.org", "c@example.org")
+	})
+}
+
 func TestReleaseGivesBackUntried(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, &queuetest.Spool{})
