@@ -33,8 +33,10 @@ type state struct {
 	young map[mail.ID]young
 	held  int64
 	// unlaid are the messages whose entries the buckets do not have, and some that
-	// went meanwhile; rows counts the entries that were put there.
+	// went meanwhile; fresh counts those entries that are not final, rows those that
+	// were put there.
 	unlaid []mail.ID
+	fresh  int
 	rows   int
 	warm   int64 // octets of content of theirs that is in memory
 	uses   uses
@@ -261,7 +263,7 @@ const (
 func (s *Spool) heavy() bool {
 	s.reading.Lock() // who reads may lay rows
 	defer s.reading.Unlock()
-	return s.journal.off >= s.opts.Journal || s.now.held >= maxHeld || len(s.now.young) >= maxYoung || s.now.rows >= maxRows
+	return s.journal.off >= s.opts.Journal || s.now.held >= maxHeld || len(s.now.young) >= maxYoung || s.now.rows >= maxRows || s.now.fresh >= maxFresh
 }
 
 // keep puts units on stable storage and then into the state. It gives those that

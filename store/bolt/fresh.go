@@ -9,9 +9,14 @@ import (
 	"github.com/sesame-mta/sesame/queue"
 )
 
-// maxRows is how many entries may lie in the long rows of the state until a
-// checkpoint parts them into pages: each that goes moves all that are behind it.
-const maxRows = 8192
+// Bounds of the entries that came since the checkpoint: maxRows of those that lie in
+// long rows until the next parts them into pages, since each that goes moves all
+// that are behind it, and maxFresh of those that do not lie there yet, since who
+// looks puts all of them there at once.
+const (
+	maxRows  = 8192
+	maxFresh = 32 << 10
+)
 
 // entries is those of a message when it comes: one for each recipient, which
 // differ in that only.
@@ -54,6 +59,7 @@ func (st *state) await(id mail.ID, e entries) *fresh {
 		st.unlaid = keep
 	}
 	st.unlaid = append(st.unlaid, id)
+	st.fresh += e.n
 	return &fresh{entries: e, final: make([]bool, e.n), left: e.n}
 }
 
@@ -63,6 +69,7 @@ func (st *state) lay(id mail.ID) error {
 	if f == nil || f.laid {
 		return nil
 	}
+	st.fresh -= f.left
 	if f.laid = true; f.left == 0 {
 		return nil
 	}
@@ -173,6 +180,8 @@ func (b *batch) removeFresh(id mail.ID, n int) bool {
 		}
 		b.remove(b.entries, key)
 		b.remove(b.due, due)
+	} else {
+		b.fresh--
 	}
 	f.final[n] = true
 	f.left--

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 	"github.com/sesame-mta/sesame/store/bolt"
@@ -185,5 +187,43 @@ func TestAMessageThatCannotBeReadDoesNotStopTheStart(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestMuchFreshMailToManyIsPartedIntoPagesInTime(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	s := open(t, bolt.Options{Dir: t.TempDir(), Metrics: reg})
+	m := mint(t, s)
+	const recipients = 4000
+	all := make([]int, recipients)
+	for n := range all {
+		all[n] = n
+	}
+	checkpoints := func() uint64 {
+		t.Helper()
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == "sesame_store_checkpoint_seconds" {
+				return f.GetMetric()[0].GetHistogram().GetSampleCount()
+			}
+		}
+		t.Fatal("no histogram")
+		return 0
+	}
+	for range 12 { // what leaves at once is no reason
+		settle(t, s, addTo(t, s, m, recipients), mail.Delivered, all...)
+	}
+	if n := checkpoints(); n != 0 {
+		t.Errorf("%d checkpoints for mail that had left", n)
+	}
+	for range 12 {
+		addTo(t, s, m, recipients)
+	}
+	settles(t, "a checkpoint", func() bool { return checkpoints() == 1 })
+	if d := s.Depth(); d.Recipients != 12*recipients {
+		t.Errorf("%+v", d)
 	}
 }
