@@ -54,6 +54,18 @@ func find(in *bbolt.Cursor, key []byte) []byte {
 	return nil
 }
 
+// lastKey gives the last key of a bucket, nil when there is none. Without a look at
+// the first one, Cursor.Last does not return from a bucket of several pages that has
+// lost all its keys since the checkpoint.
+func lastKey(in *bbolt.Bucket) []byte {
+	c := in.Cursor()
+	if k, _ := c.First(); k == nil {
+		return nil
+	}
+	k, _ := c.Last()
+	return k
+}
+
 // young is a message whose record is in memory, because no checkpoint has written
 // it yet. What is delivered at once is read from here.
 type young struct {

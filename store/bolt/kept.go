@@ -165,7 +165,7 @@ func (s *Spool) keptSeqs(ctx context.Context, consumer string, from uint64, whol
 func (s *Spool) lastKept(consumer string) (last uint64, err error) {
 	err = s.view(func(tx *bbolt.Tx) error {
 		if kept := keptBucket(tx, consumer); kept != nil {
-			if k, _ := kept.Cursor().Last(); k != nil {
+			if k := lastKey(kept); k != nil {
 				last = binary.BigEndian.Uint64(k)
 			}
 		}

@@ -183,8 +183,7 @@ func (st *state) layObjects() error {
 	if err := st.needObjects(); err != nil {
 		return err
 	}
-	last, _ := st.objects.Cursor().Last()
-	last = bytes.Clone(last) // what lies in the file may move meanwhile
+	last := bytes.Clone(lastKey(st.objects)) // what lies in the file may move meanwhile
 	for _, id := range ids {
 		refs := st.young[id].refs
 		var object []byte
