@@ -204,9 +204,10 @@ func (a *attack) planSettle(ctx context.Context) {
 	}
 	st := queue.Settlement{ID: m.id, Events: a.someEvents(m, event.Delivery, event.Bounce, event.DeliveryDelay)}
 	late := a.rng.IntN(4) == 0
-	if m.again { // nobody knows whether the keys of the first are known still
+	// Nobody knows for how long keys are known of what has left and is not kept.
+	if known := !m.again && (a.inQueue(m) || m.kept); m.again {
 		late = false
-	} else if late || a.rng.IntN(6) == 0 {
+	} else if late || known && a.rng.IntN(6) == 0 {
 		st.Key = fmt.Sprint("told", a.rng.IntN(3))
 	}
 	all := a.rng.IntN(3) > 0

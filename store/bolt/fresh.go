@@ -1,7 +1,9 @@
 package bolt
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	bbolt "go.etcd.io/bbolt"
 
@@ -63,19 +65,39 @@ func (st *state) await(id mail.ID, e entries) *fresh {
 	return &fresh{entries: e, final: make([]bool, e.n), left: e.n}
 }
 
-// lay puts the fresh entries of a message into the buckets.
-func (st *state) lay(id mail.ID) error {
-	f := st.young[id].fresh
-	if f == nil || f.laid {
-		return nil
+// lay puts the fresh entries of messages into the buckets, places in the schedule in
+// their order: in a row as long as what a checkpoint parts into pages, each that goes
+// before others moves all of them.
+func (st *state) lay(ids ...mail.ID) error {
+	var places [][]byte
+	for _, id := range ids {
+		f := st.young[id].fresh
+		if f == nil || f.laid {
+			continue
+		}
+		var err error
+		if places, err = st.layEntries(id, f, places); err != nil {
+			return err
+		}
 	}
+	slices.SortFunc(places, bytes.Compare)
+	for _, due := range places {
+		if err := st.due.Put(due, []byte{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// layEntries puts those of one message there, and adds their places in the schedule.
+func (st *state) layEntries(id mail.ID, f *fresh, places [][]byte) ([][]byte, error) {
 	st.fresh -= f.left
 	if f.laid = true; f.left == 0 {
-		return nil
+		return places, nil
 	}
 	if f.to == nil {
 		if err := f.read(id, st.messages.Get(id[:])); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for n := range f.to {
@@ -89,15 +111,13 @@ func (st *state) lay(id mail.ID) error {
 		if err == nil {
 			err = st.entries.Put(key, v)
 		}
-		if err == nil {
-			err = st.due.Put(due, []byte{})
-		}
 		if err != nil {
-			return err
+			return nil, err
 		}
+		places = append(places, due)
 		st.rows++
 	}
-	return nil
+	return places, nil
 }
 
 // read takes what the entries need from the record of their message. The rest of it
@@ -131,13 +151,10 @@ func (f *fresh) keys(id mail.ID, n int) (key, due []byte) {
 
 // layAll puts all fresh entries into the buckets.
 func (st *state) layAll() error {
-	for _, id := range st.unlaid {
-		if err := st.lay(id); err != nil {
-			return err
-		}
-	}
+	slices.SortFunc(st.unlaid, func(x, y mail.ID) int { return bytes.Compare(x[:], y[:]) })
+	err := st.lay(st.unlaid...)
 	st.unlaid = st.unlaid[:0]
-	return nil
+	return err
 }
 
 // viewEntries is view for who looks at entries and schedule.

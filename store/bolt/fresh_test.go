@@ -227,3 +227,38 @@ func TestMuchFreshMailToManyIsPartedIntoPagesInTime(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
+
+// The order in which recipients come must not matter to how long it takes to write
+// their places in the schedule: in one long row each that goes before others moves
+// all of them, while nobody can be served.
+func TestManyFreshEntriesAreWrittenSoonInAnyOrder(t *testing.T) {
+	const n = 40_000
+	takes := func(step int) time.Duration {
+		s := open(t, bolt.Options{Dir: t.TempDir()})
+		m := mint(t, s)
+		to := make([]mail.ForwardPath, n)
+		for i := range to {
+			var err error
+			if to[i], err = mail.ParseForwardPath(fmt.Sprintf("u@d%06d.example.org", i*step%n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d, err := s.Draft(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		if _, err := s.Append(t.Context(), queue.Submission{Content: d, Due: now, MaxAge: time.Hour,
+			Message: queue.Message{ID: m.New(now), Account: account1, To: to, Accepted: now}}); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if _, err := s.Lines(t.Context(), queue.Line{}, 1); err != nil {
+			t.Fatal(err)
+		}
+		return time.Since(start)
+	}
+	if in, out := takes(1), takes(7919); out > 5*in+100*time.Millisecond {
+		t.Errorf("%v when recipients come in order, %v when they do not", in, out)
+	}
+}
