@@ -25,8 +25,8 @@ type state struct {
 	objects *bbolt.Bucket
 	// left are those of messages that have left, and boxes the events, since the
 	// checkpoint.
-	left  map[mail.ID]*leftObject
-	boxes map[string]*box
+	left             map[mail.ID]*leftObject
+	boxes, toldBoxes map[string]*box
 	// young are the messages since the checkpoint that are still there; held counts
 	// the octets of their records and those of events and of what is kept: what is in
 	// memory until the next.
@@ -107,7 +107,7 @@ func (s *Spool) begin() error {
 	}
 	get := func(name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }
 	s.now = &state{
-		tx: tx, young: make(map[mail.ID]young), left: make(map[mail.ID]*leftObject), boxes: make(map[string]*box),
+		tx: tx, young: make(map[mail.ID]young), left: make(map[mail.ID]*leftObject), boxes: make(map[string]*box), toldBoxes: make(map[string]*box),
 		messages: get(bucketMessages), entries: get(bucketEntries), due: get(bucketDue),
 		outbox: get(bucketOutbox), pins: get(bucketPins), dedupe: get(bucketDedupe),
 		expiry: get(bucketExpiry), usage: get(bucketUsage), meta: get(bucketMeta),

@@ -6,11 +6,12 @@ import (
 	bbolt "go.etcd.io/bbolt"
 )
 
-// box is the outbox of one consumer since the last checkpoint. What comes is in
-// memory, and what is told before the next checkpoint never is in the database.
+// box is the events of one consumer that wait, or those that it was told and that
+// are kept. What comes is in memory until the next checkpoint, and what goes before
+// never is in the database.
 type box struct {
-	laid  *bbolt.Bucket // has all numbers before first; nil: there is none yet
-	fresh [][]byte      // the events from there on; nil: gone
+	laid  *bbolt.Bucket // nil: there is none yet
+	fresh [][]byte      // the events from first on; nil: not here
 	first uint64
 	last  uint64 // the last number that was given
 }
@@ -22,7 +23,7 @@ const freshSize = 64
 func (st *state) box(consumer string) *box {
 	x := st.boxes[consumer]
 	if x == nil {
-		x = &box{laid: st.outbox.Bucket([]byte(consumer))}
+		x = &box{laid: st.outbox.Bucket([]byte(consumer))} // it has all numbers before first
 		if x.laid != nil {
 			x.last = x.laid.Sequence()
 		}
@@ -43,11 +44,8 @@ func (st *state) addEvent(consumer string, v []byte) {
 // get gives an event; nil: it is not there. What is not fresh may move with the
 // next change.
 func (x *box) get(seq uint64) (v []byte, fresh bool) {
-	if seq >= x.first {
-		if i := seq - x.first; i < uint64(len(x.fresh)) {
-			v = x.fresh[i]
-		}
-		return v, true
+	if i := seq - x.first; seq >= x.first && i < uint64(len(x.fresh)) && x.fresh[i] != nil {
+		return x.fresh[i], true
 	}
 	if x.laid == nil {
 		return nil, false
@@ -57,11 +55,11 @@ func (x *box) get(seq uint64) (v []byte, fresh bool) {
 
 // removeEvent removes one that is there.
 func (b *batch) removeEvent(x *box, seq uint64) {
-	if seq < x.first {
+	i := seq - x.first
+	if _, fresh := x.get(seq); !fresh {
 		b.remove(x.laid, seqKey(seq))
 		return
 	}
-	i := seq - x.first
 	b.held -= int64(len(x.fresh[i])) + freshSize
 	x.fresh[i] = nil
 	for len(x.fresh) > 0 && x.fresh[0] == nil {
@@ -70,14 +68,8 @@ func (b *batch) removeEvent(x *box, seq uint64) {
 	}
 }
 
-// layBox puts what is fresh into the database.
-func (st *state) layBox(consumer string) (err error) {
-	x := st.box(consumer)
-	if x.laid == nil {
-		if x.laid, err = st.outbox.CreateBucketIfNotExists([]byte(consumer)); err != nil {
-			return err
-		}
-	}
+// lay puts what is fresh into the database.
+func (x *box) lay() error {
 	x.laid.FillPercent = 0.95 // numbers grow
 	for i, v := range x.fresh {
 		if v != nil {
@@ -86,7 +78,50 @@ func (st *state) layBox(consumer string) (err error) {
 			}
 		}
 	}
-	x.fresh, x.first = nil, x.last+1
+	x.fresh = nil
+	return nil
+}
+
+// each calls f for the events with a number of at least from, in order, until it
+// gives false. Key and value may move with the next change.
+func (x *box) each(from uint64, f func(k, v []byte) bool) {
+	var c *bbolt.Cursor
+	var k, v []byte
+	if x.laid != nil {
+		c = x.laid.Cursor()
+		k, v = c.Seek(seqKey(from))
+	}
+	i := max(from, x.first) - x.first
+	for more := true; more; {
+		for i < uint64(len(x.fresh)) && x.fresh[i] == nil {
+			i++
+		}
+		fresh := seqKey(x.first + i)
+		switch here := i < uint64(len(x.fresh)); {
+		case k != nil && (!here || bytes.Compare(k, fresh) < 0):
+			more = f(k, v)
+			k, v = c.Next()
+		case here:
+			more = f(fresh, x.fresh[i])
+			i++
+		default:
+			return
+		}
+	}
+}
+
+// layBox puts the fresh events of a consumer into the database.
+func (st *state) layBox(consumer string) (err error) {
+	x := st.box(consumer)
+	if x.laid == nil {
+		if x.laid, err = st.outbox.CreateBucketIfNotExists([]byte(consumer)); err != nil {
+			return err
+		}
+	}
+	if err := x.lay(); err != nil {
+		return err
+	}
+	x.first = x.last + 1
 	if x.laid.Sequence() == x.last {
 		return nil
 	}
@@ -100,37 +135,41 @@ func (st *state) layBoxes() error {
 			return err
 		}
 	}
+	for consumer, x := range st.toldBoxes {
+		if len(x.fresh) == 0 {
+			continue
+		}
+		if err := st.needTold(consumer, x); err != nil {
+			return err
+		}
+		if err := x.lay(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// events calls f for the events of a consumer with a number above after, in order,
-// until it gives false. Key and value may move with the next change.
+// events calls f for the events that wait for a consumer and have a number above
+// after, as each does.
 func (st *state) events(consumer string, after uint64, f func(k, v []byte) bool) {
-	laid := st.outbox.Bucket([]byte(consumer))
-	if laid != nil && after != ^uint64(0) {
-		c := laid.Cursor()
-		for k, v := c.Seek(seqKey(after + 1)); k != nil; k, v = c.Next() {
-			if !f(bytes.Clone(k), v) {
-				return
-			}
-		}
-	}
 	x := st.boxes[consumer]
 	if x == nil {
-		return
+		x = &box{laid: st.outbox.Bucket([]byte(consumer))}
 	}
-	for seq := max(after, x.first-1) + 1; seq > after && seq <= x.last; seq++ {
-		if v := x.fresh[seq-x.first]; v != nil && !f(seqKey(seq), v) {
-			return
-		}
+	if after != ^uint64(0) {
+		x.each(after+1, f)
 	}
 }
 
-// waits reports whether an event waits for a consumer.
+// waits reports whether an event waits for a consumer, or is kept.
 func (st *state) waits(consumer string) (waits bool) {
-	st.events(consumer, 0, func(_, _ []byte) bool {
+	look := func(_, _ []byte) bool {
 		waits = true
 		return false
-	})
+	}
+	st.events(consumer, 0, look)
+	if !waits {
+		st.toldBox(consumer).each(0, look)
+	}
 	return waits
 }

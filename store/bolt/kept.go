@@ -33,44 +33,38 @@ const (
 )
 
 func (o *keepOp) apply(b *batch) error {
-	all, err := b.tx.CreateBucketIfNotExists([]byte(bucketKept))
-	if err != nil {
-		return err
-	}
-	kept, err := all.CreateBucketIfNotExists([]byte(o.consumer))
-	if err != nil {
-		return err
-	}
 	if o.what == tellAgain {
+		b.rows += len(b.box(o.consumer).fresh)
 		if err := b.layBox(o.consumer); err != nil { // what is fresh has numbers above
 			return err
 		}
 	}
-	x := b.box(o.consumer)
+	x, told := b.box(o.consumer), b.toldBox(o.consumer)
+	from := told
+	if o.what == keepTold {
+		from = x
+	}
 	for _, seq := range o.seqs {
-		k := seqKey(seq)
-		if o.what == keepTold {
-			if v, fresh := x.get(seq); v != nil {
-				if !fresh {
-					v = bytes.Clone(v) // what lies in the file may move meanwhile
-				}
-				b.removeEvent(x, seq)
-				b.put(kept, k, v)
-				b.held += int64(len(v))
-			}
-			continue
-		}
-		v := kept.Get(k)
+		v, fresh := from.get(seq)
 		if v == nil {
 			continue
 		}
-		if o.what == tellAgain {
-			b.put(x.laid, k, bytes.Clone(v))
-			b.held += int64(len(v))
-		} else if _, id, ok := eventHead(v); ok && refers(o.consumer, v) {
-			b.release(id)
+		if !fresh {
+			v = bytes.Clone(v) // what lies in the file may move meanwhile
 		}
-		b.remove(kept, k)
+		b.removeEvent(from, seq)
+		switch o.what {
+		case keepTold:
+			b.keepEvent(o.consumer, told, seq, v)
+		case tellAgain:
+			b.put(x.laid, seqKey(seq), v)
+			b.held += int64(len(v))
+			b.rows++
+		case forgetKept:
+			if _, id, ok := eventHead(v); ok && refers(o.consumer, v) {
+				b.release(id)
+			}
+		}
 	}
 	if o.what == tellAgain {
 		if b.told == nil {
@@ -138,40 +132,89 @@ func (s *Spool) keptSeqs(ctx context.Context, consumer string, from uint64, whol
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	err = s.view(func(tx *bbolt.Tx) error {
-		kept := keptBucket(tx, consumer)
-		if kept == nil {
-			return nil
-		}
-		c := kept.Cursor()
-		for k, v := c.Seek(seqKey(from)); k != nil && len(seqs) < movesAtOnce; k, v = c.Next() {
+	err = s.view(func(*bbolt.Tx) error {
+		s.now.toldBox(consumer).each(from, func(k, v []byte) bool {
+			if len(seqs) == movesAtOnce {
+				return false
+			}
 			e, err := decodeEvent(consumer, k, v)
 			if err != nil {
 				s.damage.tell(eventWhere(consumer, k), err)
-				continue
+				return true
 			}
 			seq := binary.BigEndian.Uint64(k)
-			if want(e.Time, seq) {
-				seqs = append(seqs, seq)
-			} else if !whole {
-				return nil
+			if !want(e.Time, seq) {
+				return whole
 			}
-		}
+			seqs = append(seqs, seq)
+			return true
+		})
 		return nil
 	})
 	return seqs, err
 }
 
 func (s *Spool) lastKept(consumer string) (last uint64, err error) {
-	err = s.view(func(tx *bbolt.Tx) error {
-		if kept := keptBucket(tx, consumer); kept != nil {
-			if k := lastKey(kept); k != nil {
+	err = s.view(func(*bbolt.Tx) error {
+		x := s.now.toldBox(consumer)
+		if x.laid != nil {
+			if k := lastKey(x.laid); len(k) == 8 {
 				last = binary.BigEndian.Uint64(k)
 			}
+		}
+		if n := len(x.fresh); n > 0 { // the last may have gone, which makes no difference
+			last = max(last, x.first+uint64(n)-1)
 		}
 		return nil
 	})
 	return last, err
+}
+
+// maxGap is how many numbers may be missing between events that are kept in memory:
+// their places are.
+const maxGap = 4096
+
+// keepEvent keeps one that was told.
+func (b *batch) keepEvent(consumer string, x *box, seq uint64, v []byte) {
+	if len(x.fresh) == 0 {
+		x.first = seq
+	}
+	if seq < x.first || seq-x.first >= uint64(len(x.fresh))+maxGap {
+		if b.err == nil {
+			b.err = b.needTold(consumer, x)
+		}
+		b.put(x.laid, seqKey(seq), v)
+		b.held += int64(len(v))
+		b.rows++
+		return
+	}
+	for seq-x.first >= uint64(len(x.fresh)) {
+		x.fresh = append(x.fresh, nil)
+	}
+	x.fresh[seq-x.first] = v
+	b.held += int64(len(v)) + freshSize
+}
+
+// toldBox gives what is kept of what a consumer was told.
+func (st *state) toldBox(consumer string) *box {
+	x := st.toldBoxes[consumer]
+	if x == nil {
+		x = &box{laid: keptBucket(st.tx, consumer)}
+		st.toldBoxes[consumer] = x
+	}
+	return x
+}
+
+// needTold makes the bucket for it.
+func (st *state) needTold(consumer string, x *box) error {
+	if x.laid != nil {
+		return nil
+	}
+	all, err := st.tx.CreateBucketIfNotExists([]byte(bucketKept))
+	if err == nil {
+		x.laid, err = all.CreateBucketIfNotExists([]byte(consumer))
+	}
+	return err
 }
 
 func keptBucket(tx *bbolt.Tx, consumer string) *bbolt.Bucket {

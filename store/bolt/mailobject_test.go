@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -200,4 +201,66 @@ func TestAMessageThatComesAgainKeepsTheMailObjectOfWhatWasTold(t *testing.T) {
 			verify(t, killed(t, dir))
 		})
 	}
+}
+
+// Events are kept in memory by their numbers, wherever these lie.
+func TestEventsAreKeptInWhateverOrderTheyWereTold(t *testing.T) {
+	const all = 6000
+	dir := t.TempDir()
+	s := open(t, bolt.Options{Dir: dir})
+	id := mint(t, s).New(time.Now())
+	events := make([]event.Event, all)
+	for i := range events {
+		events[i] = event.Event{Type: event.Send, Message: id, Account: account1, Time: time.Now(), Consumers: []string{hook}}
+	}
+	if err := s.Commit(t.Context(), queue.Settlement{ID: id, Events: events}); err != nil {
+		t.Fatal(err)
+	}
+	keep := func(seqs ...uint64) {
+		t.Helper()
+		if err := s.Keep(t.Context(), hook, seqs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(want ...uint64) {
+		t.Helper()
+		var got []uint64
+		records, err := s.Read(t.Context(), hook, 0, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range records {
+			got = append(got, r.Seq)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("read %d, want %d", got, want)
+		}
+	}
+	again := func(from uint64, want int) {
+		t.Helper()
+		if n, err := s.Again(t.Context(), hook, from, time.Time{}); err != nil || n != want {
+			t.Errorf("%d told again, want %d: %v", n, want, err)
+		}
+	}
+	keep(3)
+	keep(1)
+	keep(2, all) // far behind
+	read(4, 5, 6)
+	again(3, 2)
+	read(3, 4, 5)
+	keep(3, 5, 4)
+	again(0, 5)
+	read(1, 2, 3)
+	keep(2, 1, 3)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	verify(t, dir)
+	s = open(t, bolt.Options{Dir: dir})
+	keep(5, 6)
+	if n, err := s.Forget(t.Context(), hook, time.Time{}, 3); err != nil || n != 3 {
+		t.Errorf("%d forgotten: %v", n, err)
+	}
+	again(0, 2)
+	read(4, 5, 6)
 }

@@ -10,6 +10,7 @@ import (
 	bbolt "go.etcd.io/bbolt"
 
 	"github.com/sesame-mta/sesame/event"
+	"github.com/sesame-mta/sesame/queue"
 )
 
 // Read gives up to limit records with a number above after, in order, but for
@@ -55,7 +56,11 @@ func (s *Spool) waiting(consumer string, after uint64, limit int) (out []waiting
 			if len(out) == limit {
 				return false
 			}
-			w := waitingEvent{key: k, value: bytes.Clone(v)}
+			if len(k) != 8 {
+				s.damage.tell(eventWhere(consumer, k), queue.ErrDamaged)
+				return true
+			}
+			w := waitingEvent{key: bytes.Clone(k), value: bytes.Clone(v)}
 			if _, id, ok := eventHead(v); ok && refers(consumer, v) {
 				object, err := s.now.mailObject(id)
 				if err != nil {
@@ -92,15 +97,13 @@ func (s *Spool) Consumers(ctx context.Context) ([]string, error) {
 				return err
 			}
 		}
-		for name := range s.now.boxes {
-			all[name] = true
+		for _, boxes := range []map[string]*box{s.now.boxes, s.now.toldBoxes} {
+			for name := range boxes {
+				all[name] = true
+			}
 		}
 		for name := range all {
-			var old []byte
-			if kept := keptBucket(tx, name); kept != nil {
-				old, _ = kept.Cursor().First()
-			}
-			if old != nil || s.now.waits(name) {
+			if s.now.waits(name) {
 				names = append(names, name)
 			}
 		}
