@@ -20,6 +20,8 @@ const (
 	wasteAllowed = 4
 	// moveAtOnce bounds the content of one unit of work.
 	moveAtOnce = 1 << 20
+	// moveHead is what content takes beside itself where it is moved to, at most.
+	moveHead = 128
 )
 
 // moveOp moves content to where this unit is in the journal.
@@ -118,8 +120,11 @@ func (s *Spool) tidy() error {
 	}
 }
 
+// moved is the octets that what is in use would take elsewhere.
+func (u use) moved() int64 { return u.octets + moveHead*u.live }
+
 // wasteful gives the segment of which least is in use, if there is too much waste in
-// all.
+// all: octets that moves would save, or content that is short would be moved for ever.
 func (s *Spool) wasteful() (seg uint32, of use, ok bool) {
 	_ = s.view(func(*bbolt.Tx) error { // a broken spool has none
 		live, waste := int64(0), int64(0)
@@ -127,13 +132,13 @@ func (s *Spool) wasteful() (seg uint32, of use, ok bool) {
 			if n == s.now.writing || u.live <= 0 {
 				continue
 			}
-			live += u.octets
-			waste += u.end - u.octets
-			if !s.keeper.skip[n] && (!ok || u.octets*of.end < of.octets*u.end) {
+			live += u.moved()
+			waste += u.end - u.moved()
+			if !s.keeper.skip[n] && (!ok || u.moved()*of.end < of.moved()*u.end) {
 				seg, of, ok = n, u, true
 			}
 		}
-		ok = ok && waste > live+wasteAllowed*s.opts.Journal && of.octets < of.end/2
+		ok = ok && waste > live+wasteAllowed*s.opts.Journal && of.moved() < of.end/2
 		return nil
 	})
 	return seg, of, ok

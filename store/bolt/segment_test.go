@@ -343,3 +343,27 @@ func (b *syncBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.b.String()
 }
+
+// Frames of moved content are no smaller than those it came from when it is short.
+func TestShortContentIsNotMovedForEver(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, bolt.Options{Dir: dir, Journal: 1})
+	m := mint(t, s)
+	for range 20 {
+		if _, err := add(s, m, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := func() string {
+		files, err := os.ReadDir(filepath.Join(dir, "segments"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files[len(files)-1].Name()
+	}
+	settles(t, "no content is moved any more", func() bool {
+		before := last()
+		<-time.After(100 * time.Millisecond) // a move waits for 20 ms at most
+		return last() == before
+	})
+}
