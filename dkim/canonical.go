@@ -70,7 +70,7 @@ func (b *relaxedBody) readAll(r io.Reader) error {
 			return nil
 		case err != nil:
 			return err
-		case n == bodyBuffer:
+		case n == bodyBuffer && len(buf) == n:
 			buf = make([]byte, largeBuffer)
 		}
 	}

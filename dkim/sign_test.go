@@ -218,6 +218,29 @@ func TestTheBodyMayComeInAnyPieces(t *testing.T) {
 	}
 }
 
+// pieces gives at most so many octets at a time.
+type pieces struct {
+	io.Reader
+	n int
+}
+
+func (p pieces) Read(b []byte) (int, error) { return p.Reader.Read(b[:min(len(b), p.n)]) }
+
+func TestALargeBodyIsReadThroughOneBuffer(t *testing.T) {
+	keys := newKeys(t)[1:]
+	allocs := func(size int) float64 {
+		text := strings.Repeat("x", size)
+		return testing.AllocsPerRun(10, func() {
+			if _, err := dkim.Sign([]byte(plain), pieces{strings.NewReader(text), 4 << 10}, keys, at); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if small, large := allocs(16<<10), allocs(1<<20); large > small+5 {
+		t.Errorf("%v allocations for 16 KB, %v for 1 MB", small, large)
+	}
+}
+
 func TestTheBodyHashIsThatOfTheRFC(t *testing.T) {
 	// The message of RFC 8463 appendix A.
 	const joe = "Hi.\r\n\r\nWe lost the game.  Are you hungry yet?\r\n\r\nJoe.\r\n"
