@@ -129,7 +129,7 @@ func (s *Spool) wasteful() (seg uint32, of use, ok bool) {
 	_ = s.view(func(*bbolt.Tx) error { // a broken spool has none
 		live, waste := int64(0), int64(0)
 		for n, u := range s.now.uses.of {
-			if n == s.now.writing || u.live <= 0 {
+			if n == s.now.writing || u.live <= 0 || u.end == 0 {
 				continue
 			}
 			live += u.moved()

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -76,20 +77,44 @@ func (u *uses) release(p place) {
 	}
 }
 
-// loadUses reads the bucket.
+// loadUses reads the bucket. Where a record is damaged all are counted anew: a segment
+// that nobody knew of would be written over.
 func (st *state) loadUses(damaged func(where string, err error)) error {
 	st.uses = uses{make(map[uint32]use), make(map[uint32]bool)}
 	b := st.tx.Bucket([]byte(bucketSegments))
 	if b == nil {
 		return nil
 	}
-	return b.ForEach(func(k, v []byte) error {
+	var bad [][]byte
+	err := b.ForEach(func(k, v []byte) error {
 		if len(k) != 4 || len(v) != useSize {
 			damaged(fmt.Sprintf("segment %x", k), queue.ErrDamaged)
+			bad = append(bad, bytes.Clone(k))
 			return nil
 		}
 		n := func(i int) int64 { return int64(binary.BigEndian.Uint64(v[8*i:])) }
 		st.uses.of[binary.BigEndian.Uint32(k)] = use{n(0), n(1), n(2)}
+		return nil
+	})
+	if err != nil || len(bad) == 0 {
+		return err
+	}
+	for _, k := range bad {
+		if err := b.Delete(k); err != nil {
+			return err
+		}
+	}
+	return st.countUses()
+}
+
+// countUses counts what lies in each segment. Where the frames of one end is known
+// from its record only; without, it is not emptied.
+func (st *state) countUses() error {
+	for seg, u := range st.uses.of {
+		st.uses.set(seg, use{end: u.end})
+	}
+	return st.messages.ForEach(func(_, v []byte) error {
+		st.uses.hold(placeOf(v))
 		return nil
 	})
 }

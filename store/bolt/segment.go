@@ -104,7 +104,11 @@ func (j *journal) ahead() int64 {
 }
 
 // sweepSegments removes the segments that nobody names, but for a few to write over.
+// The name of the one that is written to may be one that a kill kept from being synced.
 func (s *Spool) sweepSegments() error {
+	if err := atomicfile.SyncDir(s.journal.dir); err != nil {
+		return err
+	}
 	files, err := os.ReadDir(s.journal.dir)
 	if err != nil {
 		return fmt.Errorf("sweep segments: %w", err)

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	bbolt "go.etcd.io/bbolt"
+
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 	"github.com/sesame-mta/sesame/store/bolt"
@@ -366,4 +368,46 @@ func TestShortContentIsNotMovedForEver(t *testing.T) {
 		<-time.After(100 * time.Millisecond) // a move waits for 20 ms at most
 		return last() == before
 	})
+}
+
+func TestADamagedCountOfASegmentCostsNoContent(t *testing.T) {
+	dir := t.TempDir()
+	o := bolt.Options{Dir: dir, Journal: 20 << 10}
+	s := open(t, o)
+	m := mint(t, s)
+	var ids []mail.ID
+	for n := range 12 {
+		id, err := add(s, m, bytes.Repeat([]byte{byte(n)}, 10_000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	corrupt(t, dir, func(bucket func(string) *bbolt.Bucket) error {
+		return errors.Join(bucket("segments").Put([]byte{0, 0, 0, 1}, []byte{9}), bucket("segments").Put([]byte{7}, []byte{9}))
+	})
+	if problems, err := bolt.Check(dir); err != nil || len(problems) != 2 {
+		t.Errorf("check gave %v, %v", problems, err)
+	}
+	s = open(t, o)
+	for range 12 { // enough to write over what is free
+		if _, err := add(s, m, make([]byte, 10_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, id := range ids {
+		if !bytes.Equal(body(t, s, id), bytes.Repeat([]byte{byte(n)}, 10_000)) {
+			t.Errorf("message %d has other content", n)
+		}
+		if err := deliver(s, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	verify(t, dir)
 }
