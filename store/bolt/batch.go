@@ -211,17 +211,15 @@ func (b *batch) seen() {
 	for t := range b.touched {
 		b.s.ledger.forget(t.account, t.minute)
 	}
-	b.s.mu.Lock()
-	b.s.depth, b.s.keeps = b.total(), b.kepts()
-	b.s.mu.Unlock()
-	if b.s.keeps.octets > b.s.opts.KeepBytes {
+	b.s.counts = counts{b.total(), b.kepts()}
+	if b.s.counts.keeps.octets > b.s.opts.KeepBytes {
 		b.s.keeper.poke()
 	}
 }
 
 // total is what the queue holds with this batch.
 func (b *batch) total() queue.Depth {
-	d := b.s.depth // written by the committer only
+	d := b.s.counts.depth
 	d.Messages += b.depth.Messages
 	d.Recipients += b.depth.Recipients
 	d.Held += b.depth.Held
@@ -230,7 +228,7 @@ func (b *batch) total() queue.Depth {
 
 // kepts is how much is kept with this batch.
 func (b *batch) kepts() keepCount {
-	k := b.s.keeps // written by the committer only
+	k := b.s.counts.keeps
 	k.messages += b.keeps.messages
 	k.octets += b.keeps.octets
 	return k
@@ -320,6 +318,7 @@ func (s *Spool) apply(units []*unit) (told map[string]bool, err error) {
 		return nil, err
 	}
 	b.seen()
+	s.show()
 	return b.told, nil
 }
 

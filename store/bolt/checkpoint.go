@@ -68,7 +68,7 @@ func (s *Spool) note(next mark) (free []uint32, err error) {
 		s.now.layAll(),
 		s.now.layBoxes(),
 		s.now.layObjects(),
-		s.now.meta.Put(keyState, stateRecord(s.depth, time.Now())),
+		s.now.meta.Put(keyState, stateRecord(s.counts.depth, time.Now())),
 		s.now.meta.Put(keyJournal, binary.BigEndian.AppendUint64(v, uint64(next.off))),
 	)
 }
@@ -154,13 +154,11 @@ func (s *Spool) again() error {
 
 // restore reads what is kept in memory and does again what the journal has.
 func (s *Spool) restore() error {
-	depth := queue.Depth{}
+	s.counts = counts{keeps: splitKeepCount(s.now.meta.Get(keyKept))}
 	if v := s.now.meta.Get(keyState); len(v) == stateSize {
-		depth, s.lastUse = splitState(v)
+		s.counts.depth, s.lastUse = splitState(v)
 	}
-	s.mu.Lock()
-	s.depth, s.keeps = depth, splitKeepCount(s.now.meta.Get(keyKept))
-	s.mu.Unlock()
+	defer s.show()
 	if err := s.ledger.load(s.now.usage, s.damage.tell); err != nil {
 		return err
 	}

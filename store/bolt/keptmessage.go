@@ -41,7 +41,7 @@ func splitKeepCount(v []byte) (k keepCount) {
 func (s *Spool) kept() keepCount {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.keeps
+	return s.shown.keeps
 }
 
 // over reports whether the time of keeping has passed for a message. Ids have the

@@ -57,11 +57,24 @@ type Spool struct {
 	// fresh and stale are the octets that the next checkpoint writes, at most: of
 	// new records, and of pages that change. The committer's.
 	fresh, stale int64
+	counts       counts // the committer's
 
 	mu      sync.Mutex
-	depth   queue.Depth // Free unused
-	keeps   keepCount
+	shown   counts // to others: not while the state is made again
 	changed map[string]chan struct{}
+}
+
+// counts is what the spool holds.
+type counts struct {
+	depth queue.Depth // Free unused
+	keeps keepCount
+}
+
+// show shows the counts to others.
+func (s *Spool) show() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shown = s.counts
 }
 
 var (
@@ -334,7 +347,7 @@ func (s *Spool) LastSeen() time.Time { return s.lastSeen }
 // Depth counts what is in the queue.
 func (s *Spool) Depth() queue.Depth {
 	s.mu.Lock()
-	d := s.depth
+	d := s.shown.depth
 	s.mu.Unlock()
 	d.Free = s.room.free()
 	return d
