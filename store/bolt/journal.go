@@ -188,11 +188,11 @@ type frame struct {
 // errFrame says that the units of a frame are not those that were written.
 var errFrame = errors.New("frame of the journal is damaged")
 
-// farthest is how far behind a damaged head the next one is looked for; no frame is
+// farthest is how far behind a damaged frame the next one is looked for; no frame is
 // as long.
 const farthest = 2 * maxBatchBytes
 
-// behind goes on with the first frame behind one whose head cannot be read; false
+// behind goes on with the first frame behind one that cannot be read; false
 // when there is none, as behind the last. Nobody can write such a frame into a
 // message, for the number of a journal is not known outside.
 func (j *journal) behind() (fr frame, ok bool, err error) {
@@ -247,11 +247,7 @@ func (j *journal) next() (fr frame, ok bool, err error) {
 		j.off += frameHead + n
 		return fr, true, nil
 	}
-	if _, more, err := j.head(j.off + frameHead + n); !more {
-		return frame{}, false, err
-	}
-	j.off += frameHead + n
-	return fr, true, errFrame
+	return j.behind()
 }
 
 // head reads the head of a frame of this number; false when none is there.

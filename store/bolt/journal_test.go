@@ -274,6 +274,35 @@ func TestADamagedFrameIsToldAndHoldsUpNoOther(t *testing.T) {
 	}
 }
 
+// What a disk loses is a sector, in which one frame may end and the next begin.
+func TestADamagedPieceOfTwoFramesCostsNoThird(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, bolt.Options{Dir: dir})
+	m := mint(t, s)
+	for range 4 {
+		if _, err := add(s, m, make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := killed(t, dir)
+	at, journal := frames(t, left, "segments")
+	copy(journal[at[2]-10:], "as a disk may give it")
+	write(t, left, journal)
+	if problems, err := bolt.Check(left); err != nil || len(problems) != 1 {
+		t.Errorf("check gave %v, %v", problems, err)
+	}
+	for range 2 {
+		s := open(t, bolt.Options{Dir: left})
+		if d := s.Depth(); d.Messages != 2 {
+			t.Errorf("%d messages, want the first and the last", d.Messages)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	verify(t, left)
+}
+
 // What lies in the file from before the last checkpoint must not come back.
 func TestFramesOfBeforeACheckpointDoNotCount(t *testing.T) {
 	dir := t.TempDir()
