@@ -162,8 +162,11 @@ func (s *Spool) lastKept(consumer string) (last uint64, err error) {
 				last = binary.BigEndian.Uint64(k)
 			}
 		}
-		if n := len(x.fresh); n > 0 { // the last may have gone, which makes no difference
-			last = max(last, x.first+uint64(n)-1)
+		for i := len(x.fresh) - 1; i >= 0; i-- {
+			if x.fresh[i] != nil {
+				last = max(last, x.first+uint64(i))
+				break
+			}
 		}
 		return nil
 	})

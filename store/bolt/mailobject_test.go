@@ -264,3 +264,19 @@ func TestEventsAreKeptInWhateverOrderTheyWereTold(t *testing.T) {
 	again(0, 2)
 	read(4, 5, 6)
 }
+
+// What is told again does not count for what is kept.
+func TestForgettingKeepsAsManyAsItSays(t *testing.T) {
+	s := open(t, bolt.Options{Dir: t.TempDir()})
+	deliverTold(t, s, 4)
+	ctx := t.Context()
+	if err := s.Keep(ctx, hook, 1, 2, 3, 4, 5, 6, 7, 8); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Again(ctx, hook, 5, time.Time{}); n != 4 || err != nil {
+		t.Fatalf("%d again, %v", n, err)
+	}
+	if n, err := s.Forget(ctx, hook, time.Time{}, 3); n != 1 || err != nil {
+		t.Errorf("%d of 4 forgotten, want all but 3: %v", n, err)
+	}
+}
