@@ -264,7 +264,7 @@ func (s *Spool) process(units []*unit) {
 // since they lie in long rows until a checkpoint parts them into pages. Of content
 // there is no more than maxWarm, and the rest is read where it lies.
 const (
-	maxHeld  = 32 << 20
+	maxHeld  = 8 << 20
 	maxYoung = 1024
 	maxWarm  = 32 << 20
 )
