@@ -287,7 +287,7 @@ func TestRecipientsOfOneMessageCountAsIfEachWereToldOfAlone(t *testing.T) {
 	facts = slices.Insert(facts, 7, hard())
 	facts[7].To = address(t, "gone@example.com")
 	told := func(each bool) (got []reputation.Rating, points []reputation.Point) {
-		world(t, func(t *testing.T, r *rig) {
+		world(t, func(_ *testing.T, r *rig) {
 			r.count(2, reputation.Fact{Outcome: reputation.Complained, Late: true}, "x@example.com")
 			for i := range facts {
 				if each {

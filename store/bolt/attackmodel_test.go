@@ -238,7 +238,7 @@ func (a *attack) planSettle(ctx context.Context) {
 			want = queue.ErrRepeated
 		}
 		if !errors.Is(err, want) || err != nil && want == nil {
-			return fmt.Errorf("settle %s: %w, want %v", m.id, err, want)
+			return fmt.Errorf("settle %s: %w, want %w", m.id, err, want)
 		}
 		if err != nil {
 			return nil
