@@ -83,6 +83,8 @@ figures: bench ## all of docs/performance.md, from a quiet machine; 45 min
 	-dist/bench grow -sesame $(BIN) -json dist/bench.json
 	-dist/bench churn -sesame $(BIN) -json dist/bench.json
 	-dist/bench deferred -sesame $(BIN) -json dist/bench.json -messages 1000000
+	-dist/bench hanging-webhook -sesame $(BIN) -json dist/bench.json -runs 7 -duration 3s
+	-dist/bench hanging-webhook -sesame $(BIN) -json dist/bench.json -runs 7 -duration 3s -bare
 	dist/bench report -json dist/bench.json
 
 soak: build ## the long runs before a release; takes days

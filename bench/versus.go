@@ -21,16 +21,26 @@ type contender struct {
 	rates []float64 // delivered a second
 	ids   []string
 	taken int64
+	// rest waits until it has nothing to do that the next one's run would suffer from;
+	// nil: it has not when all is delivered.
+	rest func(ctx context.Context) error
 	*sesame
 }
 
-// enter starts a contender, with more lines for the end of [delivery].
+// enter starts a contender, with more lines for the end of [delivery]. Its mail is not
+// signed.
 func enter(ctx context.Context, name, binary, more string) (*contender, error) {
+	return enterAs(ctx, name, sesameOptions{binary: binary, delivery: more})
+}
+
+// enterAs starts one with options of its own, and a sink as its smarthost.
+func enterAs(ctx context.Context, name string, o sesameOptions) (*contender, error) {
 	sk, err := sink.Listen("127.0.0.1:0", sink.Options{Pipelining: true, Chunking: true})
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSesame(ctx, sesameOptions{binary: binary, delivery: fmt.Sprintf("smarthost = %q\n%s", sk.Addr(), more)})
+	o.delivery = fmt.Sprintf("smarthost = %q\n%s", sk.Addr(), o.delivery)
+	s, err := newSesame(ctx, o)
 	if err != nil {
 		_ = sk.Close() // nothing came
 		return nil, err
@@ -57,6 +67,9 @@ func (c *contender) run(ctx context.Context, o load.Options) error {
 		return err
 	}
 	c.rates = append(c.rates, float64(res.Accepted)/c.sink.Count().Last.Sub(res.Start).Seconds())
+	if c.rest != nil {
+		return c.rest(ctx)
+	}
 	return nil
 }
 
