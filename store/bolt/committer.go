@@ -16,7 +16,8 @@ const (
 	lazyWait      = 20 * time.Millisecond // for work that may ride along
 	rideWait      = time.Millisecond      // for settlements, while few messages come
 	fewAppends    = 4
-	tickEvery     = 5 * time.Second
+	tickEvery     = time.Second
+	idleAfter     = 5 * time.Second
 	heartbeat     = 30 * time.Second
 )
 
@@ -309,7 +310,7 @@ func (s *Spool) tick() {
 		return
 	}
 	idle := time.Since(c.last)
-	if idle >= tickEvery {
+	if idle >= idleAfter {
 		s.settleJournal()
 	}
 	if idle >= heartbeat {
