@@ -260,10 +260,10 @@ func (s *Spool) run() {
 	for {
 		select {
 		case <-tick.C: // await does not look at it while there is work
-			s.tick()
+			s.tick(tick)
 		default:
 		}
-		if !s.await(tick.C, timer) {
+		if !s.await(tick, timer) {
 			return
 		}
 		s.linger(timer)
@@ -276,7 +276,7 @@ func (s *Spool) run() {
 }
 
 // await waits for work, and for the right to do it; false ends run.
-func (s *Spool) await(tick <-chan time.Time, timer *time.Timer) bool {
+func (s *Spool) await(tick *time.Ticker, timer *time.Timer) bool {
 	for {
 		ready, end, until := s.commits.next()
 		if ready || end {
@@ -290,14 +290,16 @@ func (s *Spool) await(tick <-chan time.Time, timer *time.Timer) bool {
 		select {
 		case <-s.commits.wake:
 		case <-due:
-		case <-tick:
-			s.tick()
+		case <-tick.C:
+			s.tick(tick)
 		}
 	}
 }
 
-// tick does what has to be done from time to time, also under load.
-func (s *Spool) tick() {
+// tick does what has to be done from time to time, also under load: less often when
+// there is none.
+func (s *Spool) tick(next *time.Ticker) {
+	next.Reset(tickEvery)
 	if s.Err() != nil {
 		return
 	}
@@ -311,6 +313,7 @@ func (s *Spool) tick() {
 	}
 	idle := time.Since(c.last)
 	if idle >= idleAfter {
+		next.Reset(idleAfter)
 		s.settleJournal()
 	}
 	if idle >= heartbeat {
