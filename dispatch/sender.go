@@ -11,6 +11,7 @@ import (
 
 	"github.com/sesame-mta/sesame/delivery/route"
 	reading "github.com/sesame-mta/sesame/dispatch/verdict"
+	"github.com/sesame-mta/sesame/internal/memo"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 )
@@ -110,7 +111,11 @@ func (s *senders) refuse(k senderKey, to []string, said mail.Reply, now time.Tim
 	defer s.mu.Unlock()
 	e, version := s.at[k], s.current(k)
 	if e == nil || e.version != version || now.Sub(e.last) > keepSender {
-		s.makeRoom(now)
+		if s.at == nil {
+			s.at = make(map[senderKey]*sender)
+		}
+		// To learn of one again costs three refusals.
+		memo.MakeRoom(s.at, maxSenders, func(e *sender) bool { return now.Sub(e.last) > keepSender })
 		e = &sender{version: version}
 		s.at[k] = e
 	}
@@ -182,29 +187,6 @@ func (s *senders) all(now time.Time) []*mail.Limit {
 		return strings.Compare(a.Whose, b.Whose)
 	})
 	return list
-}
-
-// makeRoom forgets what is old, and arbitrary senders when there are too many: to
-// learn of them again costs three refusals.
-func (s *senders) makeRoom(now time.Time) {
-	if s.at == nil {
-		s.at = make(map[senderKey]*sender)
-	}
-	if len(s.at) < maxSenders {
-		return
-	}
-	for k, e := range s.at {
-		if now.Sub(e.last) > keepSender {
-			delete(s.at, k)
-		}
-	}
-	// A tenth at once, or every new one would walk the whole map.
-	for k := range s.at {
-		if len(s.at) <= maxSenders-maxSenders/10 {
-			return
-		}
-		delete(s.at, k)
-	}
 }
 
 // stopped puts off mail of a sender that its site refuses, and reports whether it

@@ -34,8 +34,12 @@ func (d *Dispatcher) carry(ctx context.Context, r *route.Route, lease *queue.Lea
 		for i, k := range again {
 			part.Entries[i] = lease.Entries[k]
 		}
-		more, _ := d.once(ctx, r, &part, g)
+		more, reached := d.once(ctx, r, &part, g)
 		for i, k := range again {
+			if reached == egress.Unreachable {
+				// This source may be what is broken: they take turns, as if none rested.
+				d.o.Sources.Return(r.Site, outcomes[k].Source)
+			}
 			outcomes[k] = more[i]
 		}
 		next := d.elsewhere(lease.Message, r.Site, more)
@@ -71,7 +75,7 @@ func (d *Dispatcher) elsewhere(m *queue.Message, site string, outcomes []mail.Ou
 	for i := range outcomes {
 		if o := &outcomes[i]; o.Result == mail.Delivered && o.Source != took {
 			took = o.Source
-			d.o.Sources.Accepted(site, took)
+			d.o.Sources.Return(site, took)
 		}
 	}
 	for i := range outcomes {

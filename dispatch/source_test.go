@@ -177,6 +177,36 @@ func TestATransientRefusalOfAllSourcesWaitsForTheScheduleOnce(t *testing.T) {
 	})
 }
 
+// A source that gets nowhere must not be left alone with mail for a site that refuses
+// the other, or the site counts as down for everybody.
+func TestASourceThatGetsNowhereIsNotTheOnlyOne(t *testing.T) {
+	world(t, func(t *testing.T, r *rig) {
+		tried := r.from("ab", func(source string, to mail.ForwardPath) mail.Outcome {
+			if source == "b" {
+				return unreachable()
+			}
+			return blocks("a")(source, to)
+		})
+		r.begin()
+		r.send("bob@example.org")
+		synctest.Wait()
+		if got := tried(); got != "ab" || len(r.options.Sources.Resting()) != 0 {
+			t.Errorf("tried from %s, resting %v", got, r.options.Sources.Resting())
+		}
+		// Neither the refusal nor the broken source takes the last attempt for good.
+		for range 6 {
+			time.Sleep(time.Hour)
+			synctest.Wait()
+		}
+		if got := tried(); !strings.Contains(got, "a") || !strings.Contains(got, "b") {
+			t.Errorf("then from %s", got)
+		}
+		for _, l := range r.InForce(10) {
+			t.Errorf("in force %v", l)
+		}
+	})
+}
+
 func TestARetryByTheOperatorWakesSources(t *testing.T) {
 	world(t, func(t *testing.T, r *rig) {
 		r.from("ab", blocks("a"))

@@ -1,10 +1,13 @@
 package egress
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/sesame-mta/sesame/internal/memo"
 )
 
 // Signal is what an attempt tells about the site it was made at.
@@ -172,22 +175,9 @@ func (l *Limiter) sweep(now time.Time) {
 		return
 	}
 	l.swept = now
-	for name, s := range l.sites {
-		if now.Sub(s.last) >= l.o.Idle {
-			delete(l.sites, name)
-		}
-	}
-	if len(l.sites) < l.o.MaxSites {
-		return
-	}
-	// A tenth at once, or every new site would walk the whole map.
-	keep := l.o.MaxSites - max(l.o.MaxSites/10, 1)
-	for name := range l.sites {
-		if len(l.sites) <= keep {
-			return
-		}
-		delete(l.sites, name)
-	}
+	idle := func(s *site) bool { return now.Sub(s.last) >= l.o.Idle }
+	maps.DeleteFunc(l.sites, func(_ string, s *site) bool { return idle(s) })
+	memo.MakeRoom(l.sites, l.o.MaxSites, idle)
 }
 
 // Sites gives how many sites are remembered, and how many of them are down.

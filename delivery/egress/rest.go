@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sesame-mta/sesame/internal/memo"
 )
 
 // Rest is that a source is not used at a site, since the site refused it by name
@@ -64,9 +66,9 @@ func (s *Sources) Refused(pool, site, source string) (r Rest, began, other bool)
 	return r, began, other
 }
 
-// Accepted ends the rest of a source at a site that took mail from it, and all
-// memory of it.
-func (s *Sources) Accepted(site, source string) {
+// Return ends the rest of a source at a site, and all memory of it: the site took mail
+// from it, or no other one gets there.
+func (s *Sources) Return(site, source string) {
 	if s.rests.none() {
 		return
 	}
@@ -135,34 +137,15 @@ func (r *rests) begin(k restKey, now time.Time) (until time.Time, began bool) {
 	if now.Sub(e.until) > keepRest {
 		e.level = 0
 	}
-	r.makeRoom(now)
+	if r.at == nil {
+		r.at = make(map[restKey]rest)
+	}
+	// What is forgotten is learnt again at the price of one attempt.
+	memo.MakeRoom(r.at, maxRests, func(e rest) bool { return now.Sub(e.until) > keepRest })
 	times := [...]time.Duration{15 * time.Minute, time.Hour, 4 * time.Hour, 12 * time.Hour}
 	e.until = now.Add(jitter(times[min(e.level, len(times)-1)]))
 	e.level++
 	r.at[k] = e
 	r.counted()
 	return e.until, true
-}
-
-// makeRoom forgets what is old, and arbitrary rests when there are too many: they
-// are learnt again at the price of one attempt.
-func (r *rests) makeRoom(now time.Time) {
-	if r.at == nil {
-		r.at = make(map[restKey]rest)
-	}
-	if len(r.at) < maxRests {
-		return
-	}
-	for k, e := range r.at {
-		if now.Sub(e.until) > keepRest {
-			delete(r.at, k)
-		}
-	}
-	// A tenth at once, or every new one would walk the whole map.
-	for k := range r.at {
-		if len(r.at) <= maxRests-maxRests/10 {
-			return
-		}
-		delete(r.at, k)
-	}
 }

@@ -114,13 +114,13 @@ func TestRestsGrowWithEachRefusalAndEndWithMailThatIsTaken(t *testing.T) {
 				t.Errorf("after its rest it is %s", got)
 			}
 		}
-		s.Accepted(site, "b") // another's luck
-		s.Accepted(site, "a")
+		s.Return(site, "b") // another's luck
+		s.Return(site, "a")
 		r, _, _ := s.Refused("", site, "a")
 		if d := time.Until(r.Until); d > 18*time.Minute {
 			t.Errorf("after a success the rest is of %v", d)
 		}
-		s.Accepted(site, "a")
+		s.Return(site, "a")
 		if got := picks(s, "", site, 2); got != "a b" && got != "b a" {
 			t.Errorf("after a success it is %s", got)
 		}
