@@ -171,10 +171,13 @@ func readMail(id mail.ID, account string, kept []byte) (*Mail, error) {
 
 // object makes the mail object.
 func (f *Facts) object() (*Mail, error) {
-	// The door has judged the header; here it is only taken apart.
-	section, err := message.Limits{EightBit: func(string) bool { return true }}.Scan(f.Header)
-	if err != nil {
-		return nil, err
+	section := &message.Section{} // of what could not be rendered
+	if len(f.Header) > 0 {
+		// The door has judged the header; here it is only taken apart.
+		var err error
+		if section, err = (message.Limits{EightBit: func(string) bool { return true }}).Scan(f.Header); err != nil {
+			return nil, err
+		}
 	}
 	m := &Mail{Timestamp: Instant{f.Accepted}, Source: valid(f.Source), SourceARN: valid(f.SourceARN), SendingAccountID: f.Account,
 		MessageID: f.Message.String(), Destination: make([]string, len(f.Destination)),
