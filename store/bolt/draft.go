@@ -301,7 +301,9 @@ func (s *Spool) segmentContent(id mail.ID) (r *messageRecord, small []byte, err 
 		if err != nil || c.at.seg == 0 {
 			return r, c.small, err
 		}
-		small, err = readPlace(s.journal.dir, c.at)
+		if err = s.fail.Hit("content.read"); err == nil {
+			small, err = readPlace(s.journal.dir, c.at)
+		}
 		if err == nil {
 			return r, small, nil
 		}

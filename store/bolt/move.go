@@ -111,7 +111,9 @@ func (s *Spool) tidy() error {
 			s.keeper.skip[seg] = true
 			return fmt.Errorf("segment %d not emptied: %w", seg, err)
 		}
-		s.keeper.skip[seg] = true // what is left there cannot be read
+		if s.inUse(seg) {
+			s.keeper.skip[seg] = true // what is left there cannot be read
+		}
 		select {
 		case <-s.keeper.stop:
 			return nil
@@ -142,6 +144,15 @@ func (s *Spool) wasteful() (seg uint32, of use, ok bool) {
 		return nil
 	})
 	return seg, of, ok
+}
+
+// inUse reports whether content that is wanted lies in a segment.
+func (s *Spool) inUse(seg uint32) (used bool) {
+	_ = s.view(func(*bbolt.Tx) error { // a broken spool has none
+		used = s.now.uses.of[seg].live > 0
+		return nil
+	})
+	return used
 }
 
 // empty moves what is in use of a segment, whose frames end there.

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -18,6 +19,7 @@ import (
 
 	bbolt "go.etcd.io/bbolt"
 
+	"github.com/sesame-mta/sesame/internal/failpoint"
 	"github.com/sesame-mta/sesame/mail"
 	"github.com/sesame-mta/sesame/queue"
 	"github.com/sesame-mta/sesame/store/bolt"
@@ -223,7 +225,35 @@ func TestContentThatStaysIsMovedTogether(t *testing.T) {
 	const segment = 100 << 10
 	s := open(t, bolt.Options{Dir: dir, Journal: segment})
 	left := stays(t, s, 800)
+	// Whoever reads meanwhile finds it, wherever it is.
+	end := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for {
+				for id, want := range left {
+					select {
+					case <-end:
+						return
+					default:
+					}
+					c, err := s.Open(context.Background(), id)
+					if err != nil {
+						t.Errorf("%s while content moves: %v", id, err)
+						return
+					}
+					got, err := io.ReadAll(io.NewSectionReader(c, 0, c.Size()))
+					if err = errors.Join(err, c.Close()); err != nil || !bytes.Equal(got, want) {
+						t.Errorf("%s while content moves: %d octets, %v", id, len(got), err)
+						return
+					}
+				}
+			}
+		})
+	}
 	shrinks(t, s, dir, 16*segment)
+	close(end)
+	readers.Wait()
 	same := func(s *bolt.Spool) {
 		t.Helper()
 		for id, want := range left {
@@ -248,6 +278,46 @@ func TestContentThatStaysIsMovedTogether(t *testing.T) {
 	}
 	verify(t, dir)
 	verify(t, dead)
+}
+
+// Between the look for its place and the read a message may leave, and its segment
+// with it: that is no damage.
+func TestContentThatGoesWhileItIsReadIsNotFound(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, bolt.Options{Dir: dir})
+	id, err := add(s, mint(t, s), []byte("x"))
+	if err = errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	points := &failpoint.Set{}
+	var log syncBuffer
+	s = open(t, bolt.Options{Dir: dir, Failpoints: points, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	points.ArmOnce("content.read", 1, func() error {
+		return errors.Join(deliver(s, id), os.Remove(filepath.Join(dir, "segments", "00000001")))
+	})
+	if _, err := s.Open(t.Context(), id); !errors.Is(err, queue.ErrNotFound) || strings.Contains(log.String(), "damaged") {
+		t.Errorf("open gave %v, the log %s", err, log.String())
+	}
+}
+
+// What is delivered at once is read from memory, however much went before it.
+func TestContentThatHasJustComeIsReadFromMemory(t *testing.T) {
+	points := &failpoint.Set{}
+	s := open(t, bolt.Options{Dir: t.TempDir(), MaxSmall: 256 << 10, Journal: 64 << 20, Failpoints: points})
+	points.Arm("content.read", 1, failpoint.Fail(errors.New("read from the disk")))
+	m := mint(t, s)
+	for n := range 200 { // 40 MB, within one segment
+		id, err := add(s, m, make([]byte, 200<<10))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := body(t, s, id); len(got) != 200<<10 {
+			t.Fatalf("message %d has %d octets", n, len(got))
+		}
+		if err := deliver(s, id); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // A segment that cannot be read in full is left as it is, and the others are tidied.
